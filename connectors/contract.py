@@ -1,0 +1,106 @@
+"""What every kind of source is asked (``Pull``) and gives back (``Batch``, ``Rejected``, or ``SourceFailed``).
+
+A connector is a plain generator function ``pull(request: Pull) -> Iterator[Batch]``: it reads, and it changes nothing.
+Values arrive as the source has them (a CSV gives text); types, quarantine, keys and times are the warehouse's work,
+so that they mean the same for every kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where an incremental pull goes on.
+
+    ``column`` is the normalised column name. ``value`` is the newest value seen (datetime aware UTC, date, int, float,
+    Decimal or str), or the declared start on the first pull, already moved back by the lookback.
+    ``format`` is ``iso``, ``epoch_s``, ``epoch_ms`` or a strftime pattern; None leaves it to the kind's default.
+    """
+
+    column: str
+    value: Any
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """One request for rows. Everything is a plain value; ``${NAME}`` has been filled in.
+
+    ``options`` holds the source's own keys as written in YAML (path, csv, url, query, records, params, paging, auth, …).
+    ``columns`` maps declared, normalised column names to their types (``text``, ``timestamp``, …) for kinds that can use it.
+    ``state`` is what the last good load's batches carried in ``Batch.state`` (file hashes, ETags), {} at first or on --full.
+    ``folder`` is where relative paths start; files must lie in it or in one of ``allowed``.
+    """
+
+    source: str
+    kind: str
+    options: Mapping[str, Any]
+    folder: Path
+    now: datetime
+    columns: Mapping[str, str] = field(default_factory=dict)
+    allowed: tuple[Path, ...] = ()
+    cursor: Cursor | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    timeout_seconds: float = 300.0
+    max_bytes: int = 4 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row the connector could not read at all (ragged, bad encoding, broken JSON line)."""
+
+    file: str
+    line: int
+    reason: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some rows, in source order.
+
+    ``rows`` has normalised, unique column names; it may be a Table or, for big inputs, a RecordBatchReader that is read
+    once. A BIGINT column ``_line`` (1-based line in ``file``; record number where there are no lines) may be included.
+    ``unchanged`` counts rows known not to have changed and therefore not sent (an unchanged file, HTTP 304): None if unknown.
+    ``state`` is remembered with the load and handed back in the next ``Pull.state`` (the last batch's wins, merged).
+    """
+
+    rows: pa.Table | pa.RecordBatchReader
+    file: str | None = None
+    rejected: tuple[Rejected, ...] = ()
+    unchanged: int | None = 0
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+class SourceFailed(Exception):
+    """A pull that did not work. ``retry`` is true only for network and lock errors; ``after`` is Retry-After in seconds."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        place: str | None = None,
+        retry: bool = False,
+        after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.place = place
+        self.retry = retry
+        self.after = after
+
+
+class Connector(Protocol):
+    """The one function a kind of source consists of."""
+
+    def __call__(self, request: Pull) -> Iterator[Batch]: ...
