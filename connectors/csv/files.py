@@ -1,0 +1,174 @@
+"""The files of a CSV source: which they are, whether they may be read, and what their bytes say before anyone parses them."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from connectors.contract import Pull, SourceFailed
+from connectors.paths import may_read
+
+CHUNK = 1 << 20
+GZIP = b"\x1f\x8b"
+MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+OTHER_FORMATS = (
+    (b"PK\x03\x04", "a zip file or Excel workbook", "save the sheet as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save the sheet as CSV"),
+    (b"PAR1", "a Parquet file", "export it as CSV"),
+    (b"SQLite format 3", "an SQLite database", "use kind: sql with url: sqlite:///..."),
+    (b"%PDF", "a PDF", "export the table as CSV"),
+)
+PAGE = re.compile(rb"\s*<(!doctype|html|head|body|\?xml|!--)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one pass over a file's bytes says. ``digest`` is of the bytes as they lie on disk.
+
+    ``plain``: UTF-8, one kind of line end, no NUL, no blank line; ``lines`` then counts the line ends.
+    ``stamp`` is that of the moment the pass began.
+    """
+
+    digest: str
+    gzipped: bool
+    encoding: str
+    plain: bool
+    lines: int
+    stamp: tuple[int, ...]
+
+
+def find_files(request: Pull) -> list[Path]:
+    """The files of ``path``, sorted by name. Raises SourceFailed: nothing there, or not allowed."""
+    written = str(request.options.get("path") or "")
+    if not written or "\0" in written:
+        raise SourceFailed("path: missing", hint="a file or a glob such as data/*.csv")
+    whole, parts = request.folder / written, Path(written).parts
+    magic = next((n for n, part in enumerate(parts) if any(mark in part for mark in "*?[")), None)
+    if magic is None or whole.is_file():
+        found = [whole] if whole.exists() or whole.is_symlink() else []
+    else:
+        base, pattern = request.folder.joinpath(*parts[:magic]), str(Path(*parts[magic:]))
+        found = sorted(path for path in base.glob(pattern) if not path.is_dir() and not path.name.startswith("."))
+    if not found:
+        hint = f"paths are relative to {request.folder}"
+        raise SourceFailed(f"no file at {written}", hint=hint)
+    return [may_read(path, request) for path in found]
+
+
+def shown_name(path: Path, request: Pull) -> str:
+    """How a file is named to people: relative to the folder where it lies there."""
+    return str(path.relative_to(request.folder)) if path.is_relative_to(request.folder) else str(path)
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """Changes when a file is replaced or written to: size, times in ns, inode."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def open_bytes(path: Path, gzipped: bool) -> BinaryIO:
+    """A file's content, unzipped where it is zipped."""
+    return cast(BinaryIO, gzip.open(path, "rb") if gzipped else path.open("rb"))
+
+
+def digest(path: Path) -> str:
+    """The content hash of a file as it lies on disk."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def inspect(path: Path, declared: str | None, name: str, max_bytes: int) -> Facts:
+    """One pass over a file. Raises SourceFailed: empty, another format, cut-off gzip, UTF-16 that nobody declared, too big."""
+    before = stamp(path)
+    try:
+        with path.open("rb") as file:
+            gzipped = file.read(2) == GZIP
+        digested = digest(path)
+        with open_bytes(path, gzipped) as content:
+            start = content.read(CHUNK)
+            encoding = _encoding(start, declared, name)
+            plain, lines = _look(start, content, encoding, max_bytes, name)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
+        hint = "the file was not copied whole; copy it again"
+        raise SourceFailed(f"the gzip file is cut off or damaged ({problem})", hint=hint, place=name) from None
+    except OSError as problem:
+        raise SourceFailed(f"cannot read the file: {problem.strerror or problem}", place=name) from None
+    if stamp(path) != before:
+        raise ReplacedError(name)
+    return Facts(digested, gzipped, encoding, plain, lines, before)
+
+
+class ReplacedError(SourceFailed):
+    """A file changed while it was read."""
+
+    def __init__(self, name: str) -> None:
+        hint = "write the file under another name and rename it when it is whole"
+        super().__init__("the file changed while it was read", hint=hint, place=name, retry=True)
+
+
+def _encoding(start: bytes, declared: str | None, name: str) -> str:
+    """The encoding to read with; refuses what is no CSV at all."""
+    if not start.strip(b"\r\n\t \x00\xef\xbb\xbf"):
+        raise SourceFailed("the file is empty", hint="it should hold at least a header line", place=name)
+    for magic, what, hint in OTHER_FORMATS:
+        if start.startswith(magic):
+            raise SourceFailed(f"this is {what}, not a CSV file", hint=hint, place=name)
+    if PAGE.match(start.removeprefix(b"\xef\xbb\xbf")):
+        hint = "the export may have answered with an error or a login page; look at the file"
+        raise SourceFailed("this is a web page (HTML or XML), not a CSV file", hint=hint, place=name)
+    marked = next((encoding for mark, encoding in MARKS if start.startswith(mark)), None)
+    if declared is None and marked is None:
+        zeros = start[:4000].count(0)
+        if zeros > len(start[:4000]) // 4:
+            hint = "set csv: {encoding: utf-16} (or utf-16-le, utf-16-be)"
+            raise SourceFailed("the file looks like UTF-16 text, which nobody declared", hint=hint, place=name)
+    return declared if declared is not None else (marked or "utf-8")
+
+
+def _look(start: bytes, content: BinaryIO, encoding: str, max_bytes: int, name: str) -> tuple[bool, int]:
+    """Whether the bytes are plain (UTF-8, one kind of line end, no NUL, no blank line), and the number of lines."""
+    plain = encoding in {"utf-8", "ascii"} and not start.startswith((b"\n", b"\r"))
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines = returns = pairs = size = 0
+    chunk, tail = start, b""
+    while chunk:
+        size += len(chunk)
+        if size > max_bytes:
+            raise SourceFailed(f"the file holds more than {max_bytes:,} bytes", hint="split it", place=name)
+        if plain:
+            lines += chunk.count(b"\n")
+            if b"\r" in chunk or tail.endswith(b"\r"):
+                returns += chunk.count(b"\r")
+                pairs += chunk.count(b"\r\n") + (tail.endswith(b"\r") and chunk.startswith(b"\n"))
+            text = tail + chunk
+            plain = b"\n\n" not in text and b"\n\r\n" not in text and b"\0" not in chunk and _decodes(decoder, chunk)
+            tail = chunk[-3:]
+        chunk = content.read(CHUNK)
+    if plain:
+        plain = (not returns or returns == pairs == lines) and _decodes(decoder, b"", final=True)
+    return plain, lines + (not tail.endswith(b"\n"))
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> bool:
+    """Whether the next bytes go on being UTF-8."""
+    try:
+        decoder.decode(chunk, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def text_lines(path: Path, facts: Facts) -> Iterator[str]:
+    """The lines of a file as text with their line ends; bytes that do not fit stand as lone surrogates. Closes the file."""
+    encoding = "utf-8-sig" if facts.encoding == "utf-8" else facts.encoding
+    careful = "strict" if facts.encoding.startswith(("utf-16", "utf-32", "utf-7")) else "surrogateescape"
+    with open_bytes(path, facts.gzipped) as content, io.TextIOWrapper(content, encoding, careful, newline="") as text:
+        yield from text

@@ -1,0 +1,41 @@
+"""Takes secrets out of what is said to people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus, unquote, urlsplit, urlunsplit
+
+IN_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/@'\"]+@", re.IGNORECASE)
+SECRET_NAMES = re.compile(r"(key|token|secret|passw|pwd|sig|auth|code|session|credential)", re.IGNORECASE)
+HIDDEN = "***"
+
+
+class Redaction:
+    """Knows one source's secrets, in every spelling they may come back in."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        spellings = {
+            form
+            for secret in secrets
+            if len(secret) > 2
+            for form in (secret, quote(secret, safe=""), quote_plus(secret))
+        }
+        self._secrets = sorted(spellings, key=len, reverse=True)
+
+    def clean(self, text: str) -> str:
+        """The text without secrets and without what stands before the @ of an address."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return IN_ADDRESS.sub(rf"\g<scheme>{HIDDEN}@", text)
+
+
+def shown_address(address: str) -> str:
+    """An address as it may be shown: no user, no password, no value of a parameter that looks like a secret."""
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    pairs = []
+    for pair in parts.query.split("&") if parts.query else []:
+        name, sign, value = pair.partition("=")
+        pairs.append(f"{name}={HIDDEN}" if sign and value and SECRET_NAMES.search(unquote(name)) else pair)
+    return urlunsplit((parts.scheme, host, parts.path, "&".join(pairs), ""))

@@ -1,0 +1,144 @@
+"""Checks a book against the tables that exist: every column it names, at the very character."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from scorecard.book.model import Book
+from scorecard.book.model.metric import (
+    Count,
+    Distinct,
+    Expression,
+    Mean,
+    Metric,
+    NotYet,
+    Quantile,
+    Ratio,
+    Stock,
+    Sum,
+)  # fmt: skip
+from scorecard.book.model.source import Source
+from scorecard.ground.errors import Place, Problem, did_you_mean, in_order
+from scorecard.judgement.targets import FromSource
+
+Tables = Mapping[str, Mapping[str, str]]
+Used = tuple[str, str, Place | None]
+"""(column, by whom, where)"""
+
+
+def check_columns(book: Book, tables: Tables) -> tuple[Problem, ...]:
+    """Every column that is named and not there, and every period column that holds no times.
+
+    ``tables``: source → column → DuckDB type, for the sources that have been loaded; the others are not checked.
+    """
+    found: list[Problem] = []
+    for source in book.sources.values():
+        if source.name in tables:
+            found += _missing(source.name, tables[source.name], _of_source(source))
+            found += _no_times(
+                source.name, tables[source.name], [(source.time, f"source '{source.name}'", source.places.get("time"))]
+            )
+    for metric in book.metrics.values():
+        owner = f"metric '{metric.name}'"
+        if metric.source is not None and metric.source in tables:
+            table = tables[metric.source]
+            found += _missing(metric.source, table, _of_metric(metric, owner))
+            found += _no_times(metric.source, table, [(name, owner, place) for name, place in _times(metric)])
+        for target in metric.targets:
+            aim = target.aim
+            if isinstance(aim, FromSource) and aim.source in tables:
+                names = (aim.value, aim.amber, aim.team, aim.process)
+                found += _missing(
+                    aim.source, tables[aim.source], ((name, owner, target.place) for name in names if name is not None)
+                )
+    return in_order(found)
+
+
+def _missing(source: str, table: Mapping[str, str], used: Iterator[Used]) -> Iterator[Problem]:
+    for name, owner, place in used:
+        if name not in table:
+            known = [column for column in table if not column.startswith("_")]
+            hint = did_you_mean(name, known) or f"it has {', '.join(known[:20])}{', …' if len(known) > 20 else ''}"
+            by = "" if owner == f"source '{source}'" else f", which {owner} reads"
+            yield Problem(f"source '{source}' has no column '{name}'{by}", place, hint)
+
+
+def _no_times(
+    source: str, table: Mapping[str, str], used: list[tuple[str | None, str, Place | None]]
+) -> Iterator[Problem]:
+    for name, owner, place in used:
+        kind = table.get(name or "", "TIMESTAMP").upper()
+        if not kind.startswith(("TIMESTAMP", "DATE")):
+            hint = f"declare it in the source: columns: {{{name}: {{type: timestamp, format: …}}}}"
+            yield Problem(
+                f"column '{name}' of source '{source}' holds {kind}, no times, and {owner} takes it as a time",
+                place,
+                hint,
+            )
+
+
+def _of_source(source: Source) -> Iterator[Used]:
+    owner, places = f"source '{source.name}'", source.places
+    if source.time is not None:
+        yield source.time, owner, places.get("time")
+    for name in source.key:
+        yield name, owner, places.get(f"key.{name}")
+    for column in source.columns.values():
+        yield column.name, owner, column.place
+    if source.cursor is not None:
+        yield source.cursor.column, owner, places.get("cursor.column")
+    for check in source.checks:
+        for name in check.columns:
+            at = "" if check.place is None else f"checks.{check.place.line}.{check.place.column}.{name}"
+            yield name, owner, places.get(at, check.place)
+        if check.text is not None:
+            from scorecard.book.checksql import columns_read
+
+            for name, offset in columns_read(check.text, source.name):
+                yield (
+                    name,
+                    owner,
+                    check.place
+                    if check.node is None
+                    else check.node.place_of(check.node.text.index(check.text) + offset),
+                )
+
+
+def _of_metric(metric: Metric, owner: str) -> Iterator[Used]:
+    places, measure = metric.places, metric.measure
+    if metric.time is not None and "time" in places:
+        yield metric.time, owner, places["time"]
+    if metric.split is not None:
+        yield metric.split.column, owner, places.get(f"split.{metric.split.kind}", metric.place)
+    for expression in _expressions(metric):
+        for name, place in expression.spots:
+            yield name, owner, place
+    if isinstance(measure, Stock):
+        yield measure.opened, owner, places.get("stock.opened")
+        yield measure.closed, owner, places.get("stock.closed")
+    elif isinstance(measure, NotYet):
+        for key in ("opened", "closed"):
+            if key in measure.options:
+                yield str(measure.options[key]), owner, places.get(f"{measure.kind}.{key}")
+
+
+def _times(metric: Metric) -> Iterator[tuple[str, Place | None]]:
+    if metric.time is not None and "time" in metric.places:
+        yield metric.time, metric.places["time"]
+    if isinstance(metric.measure, Stock):
+        yield metric.measure.opened, metric.places.get("stock.opened")
+        yield metric.measure.closed, metric.places.get("stock.closed")
+
+
+def _expressions(metric: Metric) -> Iterator[Expression]:
+    measure = metric.measure
+    if metric.where is not None:
+        yield metric.where
+    if isinstance(measure, Count | Sum | Mean | Quantile | Distinct) and measure.of is not None:
+        yield measure.of
+    elif isinstance(measure, Ratio):
+        yield from (measure.of, measure.to)
+    elif isinstance(measure, Stock) and measure.sum is not None:
+        yield measure.sum
+    elif isinstance(measure, NotYet):
+        yield from (option for option in measure.options.values() if isinstance(option, Expression))

@@ -1,0 +1,45 @@
+"""Keys of the format that are read and checked, and not computed yet: each gives a warning where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from scorecard.book.model.metric import Metric, NotYet
+from scorecard.book.model.source import Source
+from scorecard.book.notes import Notes
+from scorecard.ground.errors import Place
+from scorecard.judgement.targets import FromSource
+
+PAGING = {"link", "page", "offset", "cursor", "odata"}
+AUTH = {"bearer", "basic", "key"}
+METRIC_KEYS = {"leads": "leading indicators", "counter": "counter metrics"}
+
+
+def mark_later(metric: Metric, notes: Notes) -> Metric:
+    """The metric with ``later`` filled in; each key is warned of at its place."""
+    found: list[tuple[str, Place | None, str]] = []
+    measure = metric.measure
+    if isinstance(measure, NotYet):
+        key: str = "stock" if measure.kind == "level" else measure.kind
+        found.append((key, metric.places.get(key), f"{'stock: {level}' if measure.kind == 'level' else key} metrics"))
+    if metric.pace == "profile" and "pace" in metric.places:
+        found.append(("pace", metric.places["pace"], "the profile method; working days are used"))
+    found += [(key, metric.places[key], what) for key, what in METRIC_KEYS.items() if key in metric.places]
+    for target in metric.targets:
+        if isinstance(target.aim, FromSource):
+            found.append(("targets", target.place, "targets from a source"))
+    for key, place, what in found:
+        notes.warn(place, f"not computed yet: {what} ('{key}' of metric '{metric.name}')")
+    return replace(metric, later=tuple(dict.fromkeys(key for key, _, _ in found))) if found else metric
+
+
+def warn_source(source: Source, notes: Notes) -> None:
+    """What of a source is not done yet."""
+    if source.kind == "external":
+        notes.warn(source.places.get("kind"), f"not computed yet: external tables (source '{source.name}')")
+    if "preset" in source.options:
+        notes.warn(source.places.get("preset"), f"not computed yet: presets (source '{source.name}')")
+    for key, ready in (("paging", PAGING), ("auth", AUTH)):
+        style = (source.options.get(key) or {}).get("style")
+        if style is not None and style not in ready:
+            notes.warn(source.places.get(key), f"not computed yet: {key} of style {style} (source '{source.name}')")

@@ -1,0 +1,57 @@
+"""What a metric rests on, and where its targets hold."""
+
+from __future__ import annotations
+
+import sqlglot.expressions as exp
+
+from scorecard.book.model import Book
+from scorecard.book.model.metric import Change, Formula, Mean, Metric, NotYet, Quantile, Ratio, Stock
+
+
+def parts_of(metric: Metric) -> tuple[str, ...]:
+    """The names of the metrics that a metric is made of, directly."""
+    measure = metric.measure
+    if isinstance(measure, Formula):
+        return tuple(sorted(measure.expression.columns))
+    if isinstance(measure, Change):
+        return (measure.of,)
+    return measure.metrics if isinstance(measure, NotYet) else ()
+
+
+def rests_on(book: Book, metric: Metric) -> tuple[Metric, ...]:
+    """Every metric below this one, through all levels; each once. Circles were refused when the book was read."""
+    found: dict[str, Metric] = {}
+    waiting = list(parts_of(metric))
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found and name in book.metrics:
+            found[name] = book.metrics[name]
+            waiting.extend(parts_of(book.metrics[name]))
+    return tuple(found.values())
+
+
+def sources_of(book: Book, metric: Metric) -> tuple[str, ...]:
+    """The sources whose rows a metric reads, through all its parts."""
+    names = (m.source for m in (metric, *rests_on(book, metric)) if m.source is not None)
+    return tuple(dict.fromkeys(names))
+
+
+def inherits_target(metric: Metric, book: Book, grain: str, slice_: tuple[str, str] | None) -> bool:
+    """Whether a target without grain and slice holds away from the metric's own grain and level.
+
+    What adds up (and distinct) does not: a week's target says nothing about a month or about one team. Means, ratios,
+    quantiles and ages do; so does a formula whose outermost operator is a division, and a change in percent. A stock
+    keeps it at other grains, not in slices. A change in points follows its metric.
+    """
+    measure = metric.measure
+    if isinstance(measure, Mean | Ratio | Quantile):
+        return True
+    if isinstance(measure, Stock):
+        return slice_ is None
+    if isinstance(measure, Formula):
+        return isinstance(measure.expression.tree.unnest(), exp.Div)
+    if isinstance(measure, Change):
+        return measure.as_ == "percent" or inherits_target(book.metrics[measure.of], book, grain, slice_)
+    if isinstance(measure, NotYet):
+        return measure.kind in {"age", "cohort"} or (measure.kind in {"level", "manual"} and slice_ is None)
+    return False

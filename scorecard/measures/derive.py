@@ -1,0 +1,155 @@
+"""From states to values: pure arithmetic on the small grid.
+
+A value is None where it cannot be said; nothing here divides by zero or lets an infinite number through.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import sqlglot.expressions as exp
+
+from scorecard.book.model.metric import Change, Mean, Ratio, Stock, Sum
+from scorecard.measures.plan import Atom, Lowered
+from scorecard.measures.states.additive import NOTHING, Amount, number
+from scorecard.measures.values import Cell
+
+Number = float | int | None
+Look = Callable[[str, str], Number]
+"""(function, name) → a number: ``("", name)`` for a name itself, ``("previous", metric)`` for a function of it."""
+NO_VALUES = "no values in this period"
+NOT_FINITE = "a value in this period is not a finite number"
+NO_BASE = "nothing is below the line in this period"
+NO_COMPARISON = "there is no value to compare with"
+
+
+def finite(value: Number) -> float | None:
+    """A float, or None where the number is none or infinite."""
+    if value is None:
+        return None
+    try:
+        made = float(value)
+    except OverflowError:
+        return None
+    return made if math.isfinite(made) else None
+
+
+def evaluate(tree: exp.Expression, look: Look) -> Number:
+    """Arithmetic over named numbers; None as soon as one of them is missing or something is divided by zero."""
+    if isinstance(tree, exp.Column):
+        return look("", tree.name)
+    if isinstance(tree, exp.Literal):
+        text = tree.name
+        return int(text) if text.isdigit() else float(text)
+    if isinstance(tree, exp.Anonymous):
+        return look(tree.name.lower(), tree.expressions[0].name)
+    if isinstance(tree, exp.Paren):
+        return evaluate(tree.this, look)
+    inner = evaluate(tree.this, look)
+    if inner is None:
+        return None
+    if isinstance(tree, exp.Neg):
+        return -inner
+    other = evaluate(tree.args["expression"], look)
+    return None if other is None else _combined(tree, inner, other)
+
+
+def _combined(tree: exp.Expression, left: float | int, right: float | int) -> Number:
+    try:
+        if isinstance(tree, exp.Add):
+            return left + right
+        if isinstance(tree, exp.Sub):
+            return left - right
+        if isinstance(tree, exp.Mul):
+            return left * right
+        if isinstance(tree, exp.Div):
+            return None if right == 0 else left / right
+    except OverflowError:
+        return None
+    raise TypeError(f"{type(tree).__name__} is no arithmetic")
+
+
+def base_cell(one: Lowered, amounts: Sequence[Amount | None]) -> Cell:
+    """The value of a metric that adds up, from its atoms' amounts in one period (None: nothing counted)."""
+    found = [NOTHING if a is None else a for a in amounts]
+    if any(a.bad for a in found):
+        return Cell(missing=NOT_FINITE)
+    measure, first = one.metric.measure, found[0]
+    value = number(one.atoms[0], first)
+    if isinstance(measure, Ratio):
+        return _ratio(one, measure, found)
+    if isinstance(measure, Mean):
+        mean = None if not first.n or value is None else finite(value / first.n)
+        missing = NO_VALUES if mean is None else None
+        return Cell(mean, finite(value), float(first.n), first.n, missing)
+    if isinstance(measure, Stock):
+        return Cell(finite(value))
+    if isinstance(measure, Sum):
+        return Cell(finite(value), n=first.n)
+    return Cell(float(first.n), n=first.n)
+
+
+def _ratio(one: Lowered, measure: Ratio, amounts: Sequence[Amount]) -> Cell:
+    look = _look_at(one.atoms, amounts)
+    assert one.above is not None and one.below is not None  # noqa: S101 - a ratio was lowered with both
+    above, below = finite(evaluate(one.above, look)), finite(evaluate(one.below, look))
+    if above is None or below is None:
+        return Cell(None, above, below, missing=NO_VALUES)
+    n = int(below) if below >= 0 else None
+    if below == 0:
+        return Cell(None, above, below, n, NO_BASE)
+    value = finite(above / below * measure.per)
+    return Cell(value, above, below, n, None if value is not None else NOT_FINITE)
+
+
+def _look_at(atoms: Sequence[Atom], amounts: Sequence[Amount]) -> Look:
+    def look(function: str, name: str) -> Number:
+        index = int(name[1:])
+        found = number(atoms[index], amounts[index])
+        if function == "_mean":
+            return None if found is None or not amounts[index].n else found / amounts[index].n
+        return found
+
+    return look
+
+
+def bag_cell(one: Lowered, found: tuple[int, int, float | None] | None) -> Cell:
+    """The value of a quantile or a distinct count."""
+    n, bad, x = found or (0, 0, None)
+    if bad:
+        return Cell(n=n, missing=NOT_FINITE)
+    if one.bag is not None and one.bag.q is None:
+        return Cell(float(x or 0), n=n)
+    value = finite(x)
+    return Cell(value, n=n, missing=None if value is not None else NO_VALUES)
+
+
+def change_cell(measure: Change, value: float | None, other: float | None) -> Cell:
+    """A value against another; as a share of the other's size, or the plain difference."""
+    if value is None:
+        return Cell(missing="the metric has no value here")
+    if other is None:
+        return Cell(missing=NO_COMPARISON)
+    if measure.as_ == "points":
+        return Cell(finite(value - other))
+    if other == 0:
+        return Cell(missing="the value to compare with is 0")
+    return Cell(finite((value - other) / abs(other)))
+
+
+def formula_cell(tree: exp.Expression, look: Look, missing: Callable[[], str]) -> Cell:
+    """The value of a formula; ``missing`` says which part is not there."""
+    value = finite(evaluate(tree, look))
+    return Cell(value, missing=None if value is not None else missing())
+
+
+def open_names(tree: exp.Expression) -> tuple[tuple[str, str], ...]:
+    """What a formula looks up: (function, name), in order, each once."""
+    found = []
+    for node in tree.walk():
+        if isinstance(node, exp.Anonymous):
+            found.append((node.name.lower(), node.expressions[0].name))
+        elif isinstance(node, exp.Column) and not isinstance(node.parent, exp.Anonymous):
+            found.append(("", node.name))
+    return tuple(dict.fromkeys(found))

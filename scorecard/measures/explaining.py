@@ -1,0 +1,71 @@
+"""How a metric is computed, for its page: the statements that read rows, and the states it shares with others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import sqlglot
+
+from scorecard.book.model.metric import Change, Formula
+from scorecard.measures.compare import versus_name
+from scorecard.measures.place import Here
+from scorecard.measures.plan import Lowered, Plan, state_id
+from scorecard.measures.states.additive import bucket_of, readable
+from scorecard.measures.states.distinct import distinct_sql
+from scorecard.measures.states.quantile import quantile_sql
+from scorecard.measures.states.rows import Rows
+from scorecard.measures.ranges import event_days_within, event_until, until_moment
+
+
+def explained(one: Lowered, plan: Plan, here: Mapping[str, Here]) -> dict[str, object]:
+    """``sql``: the statements, laid out for people; ``states``: what is kept of them. Parts' statements come first."""
+    return {"sql": list(dict.fromkeys(_statements(one, plan, here))), "states": list(_states(one, plan))}
+
+
+def _statements(one: Lowered, plan: Plan, here: Mapping[str, Here]) -> Iterator[str]:
+    for part in one.parts:
+        if part in plan.lowered:
+            yield from _statements(plan.lowered[part], plan, here)
+    place = here.get(one.metric.source or "")
+    if place is None or one.scan is None:
+        return
+    if one.bag is not None:
+        axis = one.bag.time
+        until = until_moment(axis, place.columns[axis], place.now, place.today)
+        grain = one.metric.grain
+        rows = Rows(place.table, axis, grain, None, until, place.calendar.timezone, place.whole_hours)
+        sql = distinct_sql([one.bag], rows) if one.bag.q is None else quantile_sql([one.bag], rows)
+        yield _laid_out(sql)
+        return
+    for scan in one.scans:
+        real = plan.scan_of(scan, one.metric.grain)
+        bucket = bucket_of(real, place.calendar.timezone, whole_hours=place.whole_hours)
+        rows_of = f"{event_days_within(real, None)} AND {event_until(real, place.columns, place.now, place.today)}"
+        yield _laid_out(readable(scan, one.atoms, place.table, rows_of, bucket))
+
+
+def _states(one: Lowered, plan: Plan) -> Iterator[dict[str, object]]:
+    measure = one.metric.measure
+    if isinstance(measure, Formula):
+        yield {"formula": measure.expression.text, "of": list(one.parts)}
+    elif isinstance(measure, Change):
+        yield {"change": measure.of, "versus": versus_name(measure.versus), "as": measure.as_}
+    elif one.bag is not None:
+        kind = "distinct values" if one.bag.q is None else f"quantile {one.bag.q:g}"
+        yield {"id": one.bag.id, "kind": kind, "value": one.bag.value, "where": one.bag.condition, "kept": "per period"}
+    elif one.scan is not None:
+        for scan in one.scans:
+            real = plan.scan_of(scan, one.metric.grain)
+            for atom in one.atoms:
+                yield {
+                    "id": state_id(real, atom),
+                    "kind": {"low": "smallest", "high": "largest"}.get(atom.fold, atom.fold),
+                    "event": scan.event,
+                    "value": atom.value,
+                    "where": atom.condition,
+                    "kept": "per hour" if real.fine else "per day",
+                }
+
+
+def _laid_out(sql: str) -> str:
+    return sqlglot.parse_one(sql, dialect="duckdb").sql(dialect="duckdb", pretty=True)

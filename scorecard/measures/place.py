@@ -1,0 +1,80 @@
+"""Where and when a source is measured: its table, its standing, the moment, and the calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from scorecard.ground.periods import Grain
+from scorecard.ground.periods.calendar import Calendar, Period
+from scorecard.measures.ranges import DAY, Range, joined, utc_naive
+from scorecard.warehouse.engine import Standing
+
+OLDEST = timedelta(days=36_525)
+"""Rows dated longer ago than a century are in no period."""
+Key = date
+"""A period's key in the grid: its first day; for hours (a datetime) its beginning in UTC, without offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """One source as it is measured at ``now``; ``today`` is the local day of that moment."""
+
+    source: str
+    table: str
+    standing: Standing
+    calendar: Calendar
+    now: datetime
+    today: date
+    whole_hours: bool
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        return self.standing.columns
+
+    def first_day(self, time: str) -> date | None:
+        """The first reporting day of an axis; None where no row has one, or all lie ahead."""
+        first = self.standing.first_day.get(time)
+        return None if first is None or first > self.today else max(first, self.today - OLDEST)
+
+    @property
+    def watermark(self) -> datetime | None:
+        """The newest time in the source (where it has no time of its own: the last load), never later than now."""
+        until = self.aware(self.standing.data_until or self.standing.loaded_at)
+        return None if until is None else min(until, self.now)
+
+    @property
+    def loaded_at(self) -> datetime | None:
+        return self.aware(self.standing.loaded_at)
+
+    @staticmethod
+    def aware(moment: datetime | None) -> datetime | None:
+        """A moment with its offset: those of the warehouse are in UTC."""
+        return moment if moment is None or moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def key_of(period: Period) -> Key:
+    """The period's key in the grid."""
+    return utc_naive(period.start) if period.grain == "hour" else period.first
+
+
+def touched_ranges(calendar: Calendar, grain: Grain, days: Iterable[date]) -> tuple[Range, ...]:
+    """The days of all periods of a grain that hold any of the given days."""
+    if grain in ("hour", "day"):
+        return joined((day, day + DAY) for day in days)
+    found = {}
+    for day in days:
+        period = calendar.period(day, grain)
+        found[period.first] = period.until
+    return joined(found.items())
+
+
+def has_whole_hours(calendar: Calendar, years: Iterable[int]) -> bool:
+    """Whether the zone's offset is a whole number of hours all through those years."""
+    for year in years:
+        for month in range(1, 13):
+            offset = calendar.at(datetime(year, month, 15, tzinfo=UTC)).utcoffset()
+            if offset is not None and offset.total_seconds() % 3600:
+                return False
+    return True

@@ -1,0 +1,215 @@
+"""The Meter: states brought up to date, then every series. Deterministic: the same rows and clock give the same numbers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TypeVar
+
+import polars as pl
+
+from scorecard.book.model import Book
+from scorecard.book.model.metric import Metric, NotYet
+from scorecard.ground.errors import Problem, ScorecardError, Unavailable
+from scorecard.ground.periods.calendar import Calendar
+from scorecard.measures.cuts import Cuts
+from scorecard.measures.explaining import explained
+from scorecard.measures.grid import Grid
+from scorecard.measures.place import Here, has_whole_hours
+from scorecard.measures.plan import Lowered, Plan, axes, coarser, gather, identity, lower
+from scorecard.measures.ranges import DAY
+from scorecard.measures.series import Weaver
+from scorecard.measures.slices import Slicing
+from scorecard.measures.spans import Spans
+from scorecard.measures.sql import ROWS
+from scorecard.measures.store import calendar_id, write_days
+from scorecard.measures.upkeep import Upkeep
+from scorecard.measures.values import Measured
+from scorecard.warehouse.engine import Engine, Standing, Touched
+
+AHEAD = 40 * DAY
+"""How far ahead of today the calendar's days are written, so that not every midnight writes them."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What belongs to one plan: made anew when definitions or columns change."""
+
+    plan: Plan
+    columns: Mapping[str, Mapping[str, str]]
+    upkeep: Upkeep
+    weaver: Weaver
+
+
+class Meter:
+    """Measures all metrics of a book. One ``measure`` at a time; every method may be called from any thread."""
+
+    def __init__(self, engine: Engine, book: Book, calendar: Calendar) -> None:
+        self.engine = engine
+        self.book = book
+        self.calendar = calendar
+        self._lock = threading.RLock()
+        self._desk: _Desk | None = None
+        self._days_written: tuple[date, date] | None = None
+        self._now = datetime.now(UTC)
+        self._in_doubt = False
+
+    def measure(self, now: datetime, touched: Mapping[str, Touched] | None) -> Measured:
+        """Every series as of ``now``.
+
+        ``touched``: what loads have changed since the last call, per source; None computes everything from the rows.
+        In a new process ``{}`` uses what is kept in the warehouse as far as it still fits. A metric that fails is in
+        ``problems`` and does not disturb the others. Raises Unavailable where the warehouse itself fails; the next call
+        then computes everything.
+        """
+        with self._lock:
+            whole = touched is None or self._in_doubt
+            self._in_doubt = True
+            measured = self._measure(now.astimezone(UTC), touched or {}, whole=whole)
+            self._in_doubt = False
+            return measured
+
+    def explain(self, metric: str) -> dict[str, object]:
+        """``{"sql": [...], "states": [...]}``: how a metric is computed; NotFound for an unknown one."""
+        self.book.metric(metric)
+        with self._lock:
+            standings = self._standings()
+            desk = self._desk or self._planned(standings)
+            one = desk.plan.lowered.get(metric)
+            return (
+                {"sql": [], "states": []}
+                if one is None
+                else explained(one, desk.plan, self._here(standings, self._now))
+            )
+
+    def _measure(self, now: datetime, touched: Mapping[str, Touched], *, whole: bool) -> Measured:
+        self._now = now
+        standings = self._standings()
+        desk = self._desk
+        anew = whole or desk is None or {n: s.columns for n, s in standings.items()} != desk.columns
+        if anew or desk is None:
+            desk = self._planned(standings)
+        self._desk = desk
+        here = self._here(standings, now)
+        self._write_days(here.values())
+        moved = {s: m for s, place in here.items() if (m := desk.upkeep.bring_up(place, touched.get(s), whole=whole))}
+        problems = {**desk.plan.problems, **self._broken(desk)}
+        problems |= desk.weaver.weave(here, moved, now, problems, self._attempt)
+        problems |= lost_parts(desk.plan.lowered, problems)
+        rests = {s: r for s, r in desk.upkeep.rests.items() if s in here}
+        return Measured(
+            series={k: s for k, s in desk.weaver.series.items() if k[0] not in problems},
+            problems={n: problems[n] for n in self.book.metrics if n in problems},
+            changed=None if anew else dict(desk.weaver.changed),
+            unassigned=self._unassigned(desk),
+            future_rows={s: r.future for s, r in rests.items()},
+            undated_rows={s: r.undated for s, r in rests.items()},
+        )
+
+    def _standings(self) -> dict[str, Standing]:
+        found = {name: self.engine.standing(name) for name in self.book.sources}
+        return {name: s for name, s in found.items() if s is not None}
+
+    def _here(self, standings: Mapping[str, Standing], now: datetime) -> dict[str, Here]:
+        today = self.calendar.day_of(now)
+        whole_hours = has_whole_hours(self.calendar, range(now.year - 3, now.year + 2))
+        return {
+            name: Here(name, self.engine.table(name), standing, self.calendar, now, today, whole_hours)
+            for name, standing in standings.items()
+        }
+
+    # -- planning ----------------------------------------------------------------------------------------------
+
+    def _planned(self, standings: dict[str, Standing]) -> _Desk:
+        """Lowers every metric against the live columns; one that does not compile is a problem of its own."""
+        for source in list(standings):
+            if self.engine.prepare_axes(source, axes(self.book, source), self.calendar.timezone):
+                standings[source] = self.engine.standing(source) or standings[source]
+        slicing = Slicing(self.book)
+        lowered: dict[str, Lowered] = {}
+        problems: dict[str, Problem] = {}
+        for name, metric in self.book.metrics.items():
+            made = self._attempt(lambda m=metric: self._lowered(m, standings, slicing))  # type: ignore[misc]
+            if isinstance(made, Problem):
+                problems[name] = Problem(f"metric '{name}': {made.message}", made.place or metric.place, made.hint)
+            else:
+                lowered[name] = made
+        problems |= lost_parts(lowered, problems)
+        plan = gather({n: one for n, one in lowered.items() if n not in problems}, problems)
+        grid = Grid(self.engine, plan, slicing, self.calendar)
+        cuts = Cuts(self.engine, plan, slicing, grid)
+        upkeep = Upkeep.opened(plan, grid, cuts, self.book, self._attempt)
+        weaver = Weaver(self.book, plan, grid, cuts, Spans(self.calendar))
+        return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver)
+
+    def _lowered(self, metric: Metric, standings: Mapping[str, Standing], slicing: Slicing) -> Lowered:
+        if metric.source is not None and metric.source not in standings and not isinstance(metric.measure, NotYet):
+            return Lowered(metric, coarser(metric.grain))  # never loaded: no columns to check against, no numbers
+
+        def probe(source: str, values: tuple[str, ...]) -> tuple[pl.DataType, ...]:
+            chosen = ", ".join(f"{value} AS c_{i}" for i, value in enumerate(values))
+            frame = self.engine.query(f"SELECT {chosen} FROM {self.engine.table(source)} AS {ROWS} LIMIT 0")
+            return tuple(frame.dtypes)
+
+        columns = {} if metric.source is None or metric.source not in standings else standings[metric.source].columns
+        split = "" if metric.split is None else slicing.definition(metric.split.kind)
+        return lower(metric, self.book, columns, probe, identity(calendar_id(self.calendar), split))
+
+    def _attempt(self, work: Callable[[], T]) -> T | Problem:
+        """A metric's own work; what goes wrong in it is its problem. A failing warehouse is everybody's."""
+        try:
+            return work()
+        except Unavailable:
+            raise
+        except ScorecardError as error:
+            return error.problems[0]
+        except Exception as error:  # one metric: its fault must not take the others with it
+            return Problem(f"{type(error).__name__}: {error}")
+
+    # -- around it ---------------------------------------------------------------------------------------------
+
+    def _write_days(self, places: Iterable[Here]) -> None:
+        today = self.calendar.day_of(self._now)
+        firsts = [f for here in places for c in here.standing.first_day if (f := here.first_day(c)) is not None]
+        first = min([*firsts, today])
+        written = self._days_written
+        if written is None or first < written[0] or today > written[1]:
+            self._days_written = (first - 31 * DAY, today + AHEAD)
+            write_days(self.engine, self.calendar, *self._days_written)
+
+    def _broken(self, desk: _Desk) -> dict[str, Problem]:
+        """The metrics that rest on states which could not be computed."""
+        found: dict[str, Problem] = {}
+        for name, one in desk.plan.lowered.items():
+            lost = next((s for s in desk.plan.states_of(one) if s in desk.upkeep.broken), None)
+            if lost is not None:
+                problem = desk.upkeep.broken[lost]
+                found[name] = Problem(f"metric '{name}': {problem.message}", one.metric.place, problem.hint)
+        return found | lost_parts(desk.plan.lowered, found)
+
+    def _unassigned(self, desk: _Desk) -> dict[str, tuple[str, ...]]:
+        found = {}
+        for name, one in desk.plan.lowered.items():
+            split = one.metric.split
+            if split is not None and one.scan is not None:
+                unknown = desk.upkeep.grid.unassigned(one.scan, split.kind)
+                if unknown:
+                    found[name] = unknown
+        return found
+
+
+def lost_parts(lowered: Mapping[str, Lowered], problems: Mapping[str, Problem]) -> dict[str, Problem]:
+    """Metrics made of metrics that could not be computed, through all levels."""
+    lost: dict[str, Problem] = {}
+    before = -1
+    while before != len(lost):
+        before = len(lost)
+        for name, one in lowered.items():
+            part = next((p for p in one.parts if p in problems or p in lost or p not in lowered), None)
+            if part is not None and name not in problems and name not in lost:
+                message = f"metric '{name}': its part '{part}' could not be computed"
+                lost[name] = Problem(message, one.metric.place, f"mend '{part}' first")
+    return lost

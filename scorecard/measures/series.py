@@ -1,0 +1,421 @@
+"""Series from the grid: dense periods, every value recomputed where something it rests on has moved, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from scorecard.book.model import Book
+from scorecard.book.model.metric import Change, Formula, Stock
+from scorecard.ground.errors import Problem
+from scorecard.ground.periods import Grain
+from scorecard.ground.periods.calendar import Period
+from scorecard.judgement.targets import Versus
+from scorecard.measures.compare import comparisons_of, mean, versus_name
+from scorecard.measures.cuts import Cut, Cuts
+from scorecard.measures.derive import bag_cell, base_cell, change_cell, formula_cell, open_names
+from scorecard.measures.grid import Cells, Grid
+from scorecard.measures.place import Here, Key, key_of
+from scorecard.measures.plan import Bag, Lowered, Plan, Scan, state_id
+from scorecard.measures.slices import Slice
+from scorecard.measures.spans import EMPTY, Span, Spans, days_up_to
+from scorecard.measures.states.additive import NOTHING, Amount
+from scorecard.measures.states.stock import open_at_ends
+from scorecard.measures.values import Cell, Series, SeriesKey
+
+PREVIOUS, YEAR_AGO = Versus("previous"), Versus("year_ago")
+NOT_YET = "the period began after the last good load"
+BEFORE_FIRST = "there are no rows before this period's end"
+Attempt = Callable[[Callable[[], None]], "Problem | None"]
+INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What moved in a source since the last time: the touched period keys of each grain (None: all), and where it stood."""
+
+    keys: Mapping[Grain, frozenset[Key]] | None
+    loaded_before: datetime | None
+
+
+@dataclass(slots=True)
+class Weaver:
+    """Makes and keeps all series. ``here``: each loaded source as it is now; ``moved``: what is to be looked at again."""
+
+    book: Book
+    plan: Plan
+    grid: Grid
+    cuts: Cuts
+    spans: Spans
+    here: Mapping[str, Here] = field(default_factory=dict)
+    moved: Mapping[str, Moved] = field(default_factory=dict)
+    series: dict[SeriesKey, Series] = field(default_factory=dict)
+    changed: dict[SeriesKey, frozenset[int]] = field(default_factory=dict)
+    now: datetime = field(default_factory=lambda: datetime.min)
+    _span: dict[tuple[str, Grain], Span] = field(default_factory=dict)
+    _slices: dict[tuple[str, Grain], tuple[Slice, ...]] = field(default_factory=dict)
+    _firsts: dict[SeriesKey, date | None] = field(default_factory=dict)
+    _wanted: set[Cut] = field(default_factory=set)
+    _versus: dict[str, tuple[Versus, ...]] = field(default_factory=dict)
+
+    def weave(
+        self,
+        here: Mapping[str, Here],
+        moved: Mapping[str, Moved],
+        now: datetime,
+        broken: Iterable[str],
+        attempt: Attempt,
+    ) -> dict[str, Problem]:
+        """Brings all series up to date; ``changed`` then holds the places whose cell differs. Gives what went wrong."""
+        self.here, self.moved, self.now = here, moved, now
+        self.changed, self._wanted = {}, set()
+        gone = set(broken)
+        for key in [k for k in self.series if k[0] in gone or k[0] not in self.plan.lowered]:
+            del self.series[key]
+        problems: dict[str, Problem] = {}
+        for source in moved:
+            attempt(lambda s=source: self.prepare(s))  # type: ignore[misc]
+        for name, one in self.plan.lowered.items():
+            if name not in gone and not any(p in problems for p in one.parts):
+                found = attempt(lambda o=one: self._line_up_all(o))  # type: ignore[misc]
+                if isinstance(found, Problem):
+                    problems[name] = Problem(f"metric '{name}': {found.message}", one.metric.place, found.hint)
+        self.cuts.keep_only(self._wanted)
+        return problems
+
+    def _line_up_all(self, one: Lowered) -> None:
+        for grain in self._grains(one):
+            self._line_up(one, grain)
+
+    # -- which series there are --------------------------------------------------------------------------------
+
+    def _grains(self, one: Lowered) -> list[Grain]:
+        if not one.parts:
+            return list(one.grains)
+        return [g for g in one.grains if all(g in self._grains(self.plan.lowered[p]) for p in one.parts)]
+
+    def _line_up(self, one: Lowered, grain: Grain) -> None:
+        """One metric at one grain: its periods, its slices, and each series."""
+        name = one.metric.name
+        span = self._span_of(one, grain)
+        before = self._span.get((name, grain), EMPTY)
+        self._span[name, grain] = span
+        slices = self._slices_of(one, grain)
+        for lost in set(self._slices.get((name, grain), ())) - set(slices):
+            self.series.pop((name, grain, lost), None)
+        known = (name, grain, None) in self.series
+        self._slices[name, grain] = slices
+        if not len(span):
+            self._keep((name, grain, None), Series((), ()))
+            return
+        if known and span is before and not self._stirred(one):
+            self._wanted.update(self._cuts_of(one, grain, span))
+            return
+        for slice_ in (None, *slices):
+            if one.parts:
+                self._derived(one, grain, slice_, span)
+            else:
+                self._based(one, grain, slice_, span)
+
+    def _stirred(self, one: Lowered) -> bool:
+        """Whether anything that a metric rests on has moved at all."""
+        if one.parts:
+            return any(self._stirred(self.plan.lowered[p]) for p in one.parts)
+        return one.metric.source in self.moved
+
+    def _span_of(self, one: Lowered, grain: Grain) -> Span:
+        if one.parts:
+            return min((self._span[p, grain] for p in one.parts), key=len)
+        here = self.here.get(one.metric.source or "")
+        if here is None or one.scan is None:
+            return EMPTY
+        return self.spans.span(grain, here.first_day(one.scan.time), self.now)
+
+    def _slices_of(self, one: Lowered, grain: Grain) -> tuple[Slice, ...]:
+        if one.parts:
+            lines = [self._slices[p, grain] for p in one.parts]
+            return tuple(s for s in lines[0] if all(s in line for line in lines))
+        split = one.metric.split
+        if split is None or one.scan is None or one.metric.source not in self.here:
+            return ()
+        return tuple(sorted(s for s in self.grid.first_days.get(one.scan, {}) if s[0] == split.kind))
+
+    def _keep(self, key: SeriesKey, made: Series) -> None:
+        """Stores a series and notes where it differs from what it was."""
+        before = self.series.get(key)
+        if before is made:
+            return
+        self.series[key] = made
+        if before is None or before.periods[:1] != made.periods[:1]:
+            self.changed[key] = frozenset(range(len(made.cells)))
+            return
+        old = before.cells
+        found = {i for i, cell in enumerate(made.cells) if i >= len(old) or (cell is not old[i] and cell != old[i])}
+        if len(old) < len(made.cells) and old:
+            found.add(len(old) - 1)  # it is not running any more
+        if before.cuts != made.cuts:
+            found.add(len(made.cells) - 1)
+        if found:
+            self.changed[key] = frozenset(found)
+
+    # -- metrics that read rows --------------------------------------------------------------------------------
+
+    def _based(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> None:
+        key = (one.metric.name, grain, slice_)
+        here = self.here[one.metric.source or ""]
+        first = self._first_day(one, slice_)
+        before = self.series.get(key)
+        if before is None or before.periods[:1] != span.periods[:1] or self._firsts.get(key) != first:
+            dirty: Iterable[int] = range(len(span))
+        else:
+            dirty = self._dirty(one, grain, span, len(before.cells))
+        self._firsts[key] = first
+        cells = [] if before is None or not isinstance(dirty, list) else list(before.cells[: len(span)])
+        read = self._reader(one, grain, slice_, span)
+        cells += [Cell()] * (len(span) - len(cells))
+        for index in dirty:
+            period = span.periods[index]
+            missing = self._uncovered(here, first, period)
+            cells[index] = Cell(missing=missing) if missing else read(index)
+        self._keep(key, Series(span.periods, tuple(cells), self._cuts(one, grain, slice_, span)))
+
+    def _first_day(self, one: Lowered, slice_: Slice | None) -> date | None:
+        assert one.scan is not None  # noqa: S101 - it reads rows
+        if slice_ is None:
+            return self.here[one.scan.source].first_day(one.scan.time)
+        return self.grid.first_days.get(one.scan, {}).get(slice_)
+
+    def _uncovered(self, here: Here, first: date | None, period: Period) -> str | None:
+        """Why nothing counted would not be 0."""
+        if here.loaded_at is None or period.start > here.loaded_at:
+            return NOT_YET
+        return BEFORE_FIRST if first is None or period.until <= first else None
+
+    def _dirty(self, one: Lowered, grain: Grain, span: Span, known: int) -> list[int] | range:
+        """The places to compute again: touched periods, what was running or not covered, and all that is new."""
+        moved = self.moved.get(one.metric.source or "")
+        if moved is not None and moved.keys is None:
+            return range(len(span))
+        found = set(range(max(0, min(known, len(span)) - 1), len(span)))
+        if moved is not None and moved.keys is not None:
+            found |= {i for k in moved.keys.get(grain, ()) if (i := span.index.get(k)) is not None}
+            for index in range(len(span) - 1, -1, -1):
+                if moved.loaded_before is not None and span.periods[index].end <= moved.loaded_before:
+                    break
+                found.add(index)
+            if isinstance(one.metric.measure, Stock):
+                earlier = any(k < span.keys[0] for k in moved.keys.get(grain, ()))
+                found = set(range(0 if earlier else min(found), len(span)))
+        return sorted(found)
+
+    def _reader(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> Any:
+        """A function from a place in the span to its cell."""
+        if one.bag is not None:
+            values = self.grid.bags.get((one.bag.id, grain), {}).get(slice_, {})
+            return lambda index: bag_cell(one, values.get(span.keys[index]))
+        lines = [
+            [self._cells(scan, atom_index, one, grain).get(slice_, {}) for atom_index in range(len(one.atoms))]
+            for scan in one.scans
+        ]
+        if isinstance(one.metric.measure, Stock):
+            levels = open_at_ends(lines[0][0], lines[1][0], span.keys)
+            last = self._stock_now(one, grain, slice_, span)
+            return lambda index: base_cell(one, [last if index == len(span) - 1 else levels[index]])
+        return lambda index: base_cell(one, [line.get(span.keys[index]) for line in lines[0]])
+
+    def _cells(self, scan: Scan, index: int, one: Lowered, grain: Grain) -> Cells:
+        real = self.plan.scan_of(scan, grain)
+        return self.grid.of(real, state_id(real, one.atoms[index]), grain)
+
+    def _stock_now(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> Amount:
+        """A stock in the running period: what is open at the watermark."""
+        here = self.here[one.metric.source or ""]
+        if here.watermark is None:
+            return NOTHING
+        moment = min(here.watermark + INSTANT, span.periods[-1].end)
+        return self._amounts(one, grain, slice_, Cut(grain == "hour", None, None, moment))[0]
+
+    # -- cuts --------------------------------------------------------------------------------------------------
+
+    def _versus_of(self, one: Lowered) -> tuple[Versus, ...]:
+        name = one.metric.name
+        if name not in self._versus:
+            self._versus[name] = comparisons_of(one.metric, self.book)
+        return self._versus[name]
+
+    def _cut_at(self, one: Lowered, grain: Grain, running: Period, other: Period) -> Cut | None:
+        """Where ``other`` is cut as the running period is; None: not at all, it counts whole."""
+        here = self.here.get(one.metric.source or "")
+        if here is None or here.watermark is None:
+            return None
+        moment = self.spans.calendar.cut(running, other, here.watermark)
+        if moment >= other.end:
+            return None
+        if isinstance(one.metric.measure, Stock):
+            return Cut(grain == "hour", None, None, moment)
+        return Cut(grain == "hour", other.first, other.start if grain == "hour" else None, moment)
+
+    def _cuts_of(self, one: Lowered, grain: Grain, span: Span) -> list[Cut]:
+        """All cuts that a metric needs at a grain."""
+        if one.parts or not len(span):
+            return []
+        running, found = span.periods[-1], []
+        for versus in self._versus_of(one):
+            for other in self.spans.others(running, versus) or ():
+                cut = self._cut_at(one, grain, running, other)
+                if cut is not None and other.until > span.periods[0].first:
+                    found.append(cut)
+        here = self.here[one.metric.source or ""]
+        if isinstance(one.metric.measure, Stock) and here.watermark is not None:
+            found.append(Cut(grain == "hour", None, None, min(here.watermark + INSTANT, running.end)))
+        return found
+
+    def prepare(self, source: str) -> None:
+        """Computes all cuts of a source together: few statements instead of one for each."""
+        here = self.here[source]
+        scans: dict[Scan, list[Cut]] = {}
+        bags: dict[Bag, list[Cut]] = {}
+        for one in self.plan.lowered.values():
+            if one.metric.source != source or one.parts or one.scan is None:
+                continue
+            for grain in one.grains:
+                cuts = self._cuts_of(one, grain, self.spans.span(grain, here.first_day(one.scan.time), self.now))
+                if one.bag is not None:
+                    bags.setdefault(one.bag, []).extend(cuts)
+                for scan in one.scans if one.bag is None else ():
+                    scans.setdefault(self.plan.scan_of(scan, grain), []).extend(cuts)
+        self.cuts.prepare(here, scans)
+        self.cuts.prepare_bags(here, bags)
+
+    def _amounts(self, one: Lowered, grain: Grain, slice_: Slice | None, cut: Cut) -> list[Amount]:
+        here = self.here[one.metric.source or ""]
+        self._wanted.add(cut)
+        found = []
+        for scan in one.scans:
+            real = self.plan.scan_of(scan, grain)
+            lines = [self.cuts.amounts(here, real, state_id(real, atom), cut) for atom in one.atoms]
+            found.append([line.get(slice_, NOTHING) for line in lines])
+        return [found[0][0].minus(found[1][0])] if len(found) == 2 else found[0]
+
+    def _cuts(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> dict[str, Cell]:
+        """The compared values of the running period, at its cut."""
+        running, found = span.periods[-1], {}
+        for versus in self._versus_of(one):
+            others = self.spans.others(running, versus)
+            cells = [self._cut_cell(one, grain, slice_, running, other) for other in others or ()]
+            if versus.kind == "mean_of":
+                found[versus_name(versus)] = Cell(mean(c.value for c in cells))
+            elif cells:
+                found[versus_name(versus)] = cells[0]
+            else:
+                found[versus_name(versus)] = Cell(missing="this period has no partner to compare with")
+        for kind in ("back", "mean_of"):
+            named = [n for n in found if n.startswith(kind + ":")]
+            if len(named) == 1:
+                found[kind] = found[named[0]]
+        return found
+
+    def _cut_cell(self, one: Lowered, grain: Grain, slice_: Slice | None, running: Period, other: Period) -> Cell:
+        """A metric's value in ``other``, cut as the running period is."""
+        name = one.metric.name
+        span = self._span[name, grain]
+        if not len(span) or other.until <= span.periods[0].first:
+            return Cell(missing=BEFORE_FIRST)
+        if one.parts:
+            return self._derived_cell(one, grain, slice_, other, running)
+        here = self.here[one.metric.source or ""]
+        cut = self._cut_at(one, grain, running, other)
+        if cut is None:
+            return self._closed(name, grain, slice_, other)
+        missing = self._uncovered(here, self._first_day(one, slice_), other)
+        if missing:
+            return Cell(missing=missing)
+        if one.bag is not None:
+            self._wanted.add(cut)
+            return bag_cell(one, self.cuts.bag(here, one.bag, cut).get(slice_))
+        return base_cell(one, self._amounts(one, grain, slice_, cut))
+
+    # -- metrics made of metrics -------------------------------------------------------------------------------
+
+    def _derived(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> None:
+        key = (one.metric.name, grain, slice_)
+        before = self.series.get(key)
+        begin = 0
+        if before is not None and before.periods[:1] == span.periods[:1] and before.cells:
+            begin = min(len(before.cells), len(span)) - 1
+            for part in one.parts:
+                offset = len(span) - len(self._span[part, grain])
+                touched = self.changed.get((part, grain, slice_), ())
+                begin = max(0, min([begin, *(i + offset for i in touched)]))
+        cells = list(before.cells[:begin]) if before is not None else []
+        last = len(span) - 1
+        for index in range(begin, len(span)):
+            running = span.periods[index] if index == last else None
+            cells.append(self._derived_cell(one, grain, slice_, span.periods[index], running))
+        self._keep(key, Series(span.periods, tuple(cells), self._cuts(one, grain, slice_, span)))
+
+    def _derived_cell(
+        self, one: Lowered, grain: Grain, slice_: Slice | None, period: Period, running: Period | None
+    ) -> Cell:
+        """The value in a period; with ``running``, cut as that one is (or of that one itself)."""
+        measure = one.metric.measure
+        if isinstance(measure, Change):
+            value = self._value(measure.of, grain, slice_, period, running)
+            others = self.spans.others(period, measure.versus) or ()
+            found = [self._value(measure.of, grain, slice_, other, running) for other in others]
+            return change_cell(measure, value, mean(found))
+        assert isinstance(measure, Formula)  # noqa: S101 - the only other one with parts that is lowered
+        tree = measure.expression.tree
+
+        def look(function: str, name: str) -> float | None:
+            if function == "" and name in ("days", "workdays"):
+                return self._elapsed(one, name, period, running)
+            if function == "":
+                return self._value(name, grain, slice_, period, running)
+            others = self.spans.others(period, PREVIOUS if function == "previous" else YEAR_AGO)
+            return self._value(name, grain, slice_, others[0], running) if others else None
+
+        def missing() -> str:
+            lost = [f"{f}({n})" if f else n for f, n in open_names(tree) if look(f, n) is None]
+            return f"there is no value of {', '.join(lost)}" if lost else "it divides by 0"
+
+        return formula_cell(tree, look, missing)
+
+    def _value(
+        self, name: str, grain: Grain, slice_: Slice | None, period: Period, running: Period | None
+    ) -> float | None:
+        if running is None or period is running or period == running:
+            return self._closed(name, grain, slice_, period).value
+        return self._cut_cell(self.plan.lowered[name], grain, slice_, running, period).value
+
+    def _closed(self, name: str, grain: Grain, slice_: Slice | None, period: Period) -> Cell:
+        """A cell that is already made."""
+        span, series = self._span[name, grain], self.series.get((name, grain, slice_))
+        index = span.index.get(key_of(period))
+        if series is None or index is None:
+            return Cell(missing=BEFORE_FIRST)
+        return series.cells[index]
+
+    def _elapsed(self, one: Lowered, word: str, period: Period, running: Period | None) -> float:
+        """Days or workdays of a period; of a running one (or one cut like it) those up to the cut, in parts of days."""
+        calendar = self.spans.calendar
+        whole = period.grain != "hour"
+        if running is not None:
+            marks = [m for m in (self._watermark(p) for p in one.parts) if m is not None]
+            moment = calendar.cut(running, period, min(marks)) if marks else period.start
+        else:
+            moment = period.end
+        if moment >= period.end and whole:
+            days = (period.until - period.first).days
+            return float(days if word == "days" else calendar.workdays_in(period.first, period.until))
+        return days_up_to(calendar, word, period, moment)
+
+    def _watermark(self, name: str) -> datetime | None:
+        one = self.plan.lowered[name]
+        if one.parts:
+            marks = [m for m in (self._watermark(p) for p in one.parts) if m is not None]
+            return min(marks) if marks else None
+        here = self.here.get(one.metric.source or "")
+        return None if here is None else here.watermark

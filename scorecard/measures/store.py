@@ -1,0 +1,142 @@
+"""The tables in which states are kept in the warehouse, so that a start need not compute them again.
+
+``meter.additive``: a state's number per bucket and raw split value. ``meter.bags``: quantiles and distinct counts per period
+and slice. ``meter.days``: the calendar. ``meter.known``: which states there are, of which generation of their source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from scorecard.ground.periods.calendar import Calendar
+from scorecard.measures.plan import identity
+from scorecard.measures.ranges import moment_literal
+from scorecard.measures.sql import literal
+from scorecard.measures.states.additive import SCHEMA
+from scorecard.warehouse.engine import Engine
+
+Statement = tuple[str, Sequence[Any]]
+BAGS = {
+    "state": pl.String,
+    "grain": pl.String,
+    "bucket": pl.Datetime("us"),
+    "kind": pl.String,
+    "name": pl.String,
+    "n": pl.Int64,
+    "bad": pl.Int64,
+    "x": pl.Float64,
+}
+"""``kind`` and ``name`` are empty for the whole. ``x``: the quantile or the count of distinct values; ``n``: values counted."""
+KNOWN = {
+    "state": pl.String,
+    "source": pl.String,
+    "generation": pl.Int64,
+    "measured_at": pl.Datetime("us"),
+    "future": pl.Boolean,
+}
+DAYS = dict.fromkeys(("bucket", "week", "month", "quarter", "year"), pl.Date)
+_TYPES = {pl.Date: "DATE", pl.String: "VARCHAR", pl.Int64: "BIGINT", pl.Float64: "DOUBLE", pl.Boolean: "BOOLEAN"}
+
+
+def _created(table: str, schema: Mapping[str, Any]) -> Statement:
+    types = {c: "HUGEINT" if c in ("a", "b") else _TYPES.get(t, "TIMESTAMP") for c, t in schema.items()}
+    return f"CREATE TABLE IF NOT EXISTS meter.{table} ({', '.join(f'{c} {t}' for c, t in types.items())})", ()
+
+
+TABLES: tuple[Statement, ...] = (
+    ("CREATE SCHEMA IF NOT EXISTS meter", ()),
+    _created("additive", SCHEMA),
+    _created("bags", BAGS),
+    _created("known", KNOWN),
+    _created("days", DAYS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a kept state: of which generation of its source, computed when, and whether rows lay in the future."""
+
+    generation: int
+    measured_at: datetime
+    future: bool
+
+
+@dataclass(slots=True)
+class Pending:
+    """What one measuring writes, in one transaction."""
+
+    statements: list[Statement] = field(default_factory=list)
+    additive: list[pl.DataFrame] = field(default_factory=list)
+    bags: list[pl.DataFrame] = field(default_factory=list)
+    known: list[dict[str, object]] = field(default_factory=list)
+
+    def drop(
+        self,
+        table: str,
+        states: Iterable[str],
+        bounds: Sequence[tuple[datetime, datetime]] | None = None,
+        extra: str = "",
+    ) -> None:
+        """Removes states, all of them or those in buckets between some moments."""
+        names = ", ".join(literal(s) for s in sorted(states))
+        if names:
+            where = f"state IN ({names}){extra}" + ("" if bounds is None else f" AND {between(bounds)}")
+            self.statements.append((f"DELETE FROM meter.{table} WHERE {where}", ()))
+
+    def write(self, engine: Engine) -> None:
+        """All of it, or nothing."""
+        frames: dict[str, pl.DataFrame] = {}
+        statements = list(self.statements)
+        for table, schema, parts in (("additive", SCHEMA, self.additive), ("bags", BAGS, self.bags)):
+            if sum(map(len, parts)):
+                frames[f"fresh_{table}"] = pl.concat(parts, how="vertical_relaxed")
+                statements.append(_inserted(table, schema))
+        if self.known:
+            names = ", ".join(literal(str(k["state"])) for k in self.known)
+            statements.append((f"DELETE FROM meter.known WHERE state IN ({names})", ()))
+            frames["fresh_known"] = pl.DataFrame(self.known, schema=KNOWN)
+            statements.append(_inserted("known", KNOWN))
+        if statements:
+            engine.write(statements, frames)
+
+
+def _inserted(table: str, schema: Mapping[str, Any]) -> Statement:
+    columns = ", ".join(schema)
+    values = ", ".join(f"CAST({c} AS HUGEINT)" if c in ("a", "b") else c for c in schema)
+    return f"INSERT INTO meter.{table} ({columns}) SELECT {values} FROM fresh_{table}", ()
+
+
+def between(bounds: Sequence[tuple[datetime, datetime]]) -> str:
+    """A predicate on kept buckets, the later moment exclusive."""
+    parts = [f"(bucket >= {moment_literal(a)} AND bucket < {moment_literal(b)})" for a, b in bounds]
+    return f"({' OR '.join(parts)})" if parts else "false"
+
+
+def open_store(engine: Engine) -> dict[str, Known]:
+    """Makes the tables where they are missing and says which states are kept."""
+    engine.write(TABLES)
+    rows = engine.query("SELECT state, generation, measured_at, future FROM meter.known").rows()
+    return {state: Known(generation, measured_at, future) for state, generation, measured_at, future in rows}
+
+
+def write_days(
+    engine: Engine, calendar: Calendar, first: date, last: date
+) -> dict[date, tuple[date, date, date, date]]:
+    """Writes the calendar's days and returns them: day → first days of its week, month, quarter and year."""
+    rows = calendar.day_rows(first, last)
+    frame = pl.DataFrame(rows, schema=list(DAYS), orient="row")
+    engine.write(
+        [("DELETE FROM meter.days", ()), ("INSERT INTO meter.days SELECT * FROM fresh_days", ())], {"fresh_days": frame}
+    )
+    return {row[0]: row[1:] for row in rows}
+
+
+def calendar_id(calendar: Calendar) -> str:
+    """Changes when periods do."""
+    c = calendar
+    return identity(c.timezone, c.week_starts, c.fiscal_year_starts, c.pattern)

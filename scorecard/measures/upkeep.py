@@ -1,0 +1,192 @@
+"""Keeping the states of each source up to date: what is kept, how far it still holds, and what has to be counted again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from scorecard.book.model import Book
+from scorecard.ground.errors import Problem
+from scorecard.ground.periods import GRAINS, Grain
+from scorecard.ground.periods.calendar import Calendar
+from scorecard.measures.counting import Attempt, Counting
+from scorecard.measures.cuts import Cuts
+from scorecard.measures.grid import Grid
+from scorecard.measures.place import OLDEST, Here, Key, key_of, touched_ranges
+from scorecard.measures.plan import Plan, axes
+from scorecard.measures.ranges import DAY, moment_literal, utc_naive
+from scorecard.measures.series import Moved
+from scorecard.measures.sql import ROWS, column_kind, quoted
+from scorecard.measures.store import Known, Pending, open_store
+from scorecard.warehouse.engine import NOTHING, Engine, Standing, Touched
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Rows that are in no period: dated after now, or without a time. ``ahead``: any axis has rows after now."""
+
+    future: int = 0
+    undated: int = 0
+    ahead: bool = False
+
+
+@dataclass(slots=True)
+class Upkeep:
+    """The states of one plan. ``known``: what the warehouse keeps; ``broken``: states that could not be computed, and why."""
+
+    engine: Engine
+    book: Book
+    calendar: Calendar
+    plan: Plan
+    grid: Grid
+    cuts: Cuts
+    attempt: Attempt
+    known: dict[str, Known]
+    broken: dict[str, Problem] = field(default_factory=dict)
+    rests: dict[str, Rest] = field(default_factory=dict)
+    measured_at: dict[str, datetime] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
+
+    @classmethod
+    def opened(cls, plan: Plan, grid: Grid, cuts: Cuts, book: Book, attempt: Attempt) -> Upkeep:
+        """Reads what is kept, and drops what no metric of the plan uses any more."""
+        known = open_store(grid.engine)
+        wanted = {s for source in book.sources for s in plan.states(source)}
+        unused = [s for s in known if s not in wanted]
+        if unused:
+            pending = Pending()
+            for table in ("additive", "bags", "known"):
+                pending.drop(table, unused)
+            pending.write(grid.engine)
+        kept = {s: k for s, k in known.items() if s in wanted}
+        return cls(grid.engine, book, grid.calendar, plan, grid, cuts, attempt, kept)
+
+    def bring_up(self, here: Here, given: Touched | None, *, whole: bool) -> Moved | None:
+        """Counts again what loads (``given``) and the clock have touched; None where nothing at all has moved."""
+        source = here.source
+        before = self.standings.get(source)
+        states = self.plan.states(source)
+        clock = self._clock_days(here, states)
+        if given is not None or whole or source not in self.rests or self.rests[source].ahead:
+            self.rests[source] = self._rest(here)
+        retried = given is not None or whole or before is None
+        skipped = frozenset(s for s in states if s in self.broken and not retried)
+        fresh = frozenset(
+            s
+            for s in states
+            if not whole and s not in self.broken and self._is_fresh(s, here, given, seen=before is not None)
+        )
+        days = _Days(here, {} if given is None else given.days, clock)
+        touched = days(tuple(days.given)) if fresh else frozenset()
+        stale = len(fresh) + len(skipped) < len(states)
+        if stale or touched:
+            self._recount(here, states, fresh, skipped, days)
+        elif given is not None:
+            self._remember(here, states, Pending())
+        again = stale or before is None
+        if again or touched:
+            self.grid.reload(source, None if again else {g: touched_ranges(self.calendar, g, touched) for g in GRAINS})
+            self.cuts.forget(source)
+        self.measured_at[source] = here.now
+        self.standings[source] = here.standing
+        stands = before is not None and _marks(before) == _marks(here.standing)
+        if stands and not (again or touched):
+            return None
+        keys = None if again else _keys(self.calendar, touched)
+        return Moved(keys, None if before is None else here.aware(before.loaded_at))
+
+    def _is_fresh(self, state: str, here: Here, given: Touched | None, *, seen: bool) -> bool:
+        """Whether a kept state is good but for the touched days: nothing was loaded between that is not said to be touched."""
+        known = self.known.get(state)
+        if known is None or (given is not None and given.everything):
+            return False
+        generation = here.standing.generation
+        return known.generation == generation or (given is not None and (seen or known.generation + 1 == generation))
+
+    def _clock_days(self, here: Here, states: Iterable[str]) -> frozenset[date]:
+        """Days in which rows were ahead of the clock then and are not now, or the other way round."""
+        kept = [k for s in states if (k := self.known.get(s)) is not None]
+        last = self.measured_at.get(here.source)
+        if last is None and kept:
+            last = min(k.measured_at for k in kept).replace(tzinfo=UTC)
+        rest = self.rests.get(here.source)
+        ahead = any(k.future for k in kept) if rest is None else rest.ahead
+        if last is None or (not ahead and here.now >= last):
+            return frozenset()
+        first, until = sorted((self.calendar.day_of(last), here.today))
+        return frozenset(first + DAY * n for n in range((until - first).days + 1))
+
+    def _recount(
+        self, here: Here, states: tuple[str, ...], fresh: frozenset[str], skipped: frozenset[str], days: _Days
+    ) -> None:
+        if fresh and here.source not in self.standings:
+            self.grid.reload_raws(here.source)
+        raws = {split: set(found) for (source, split), found in self.grid.raws.items() if source == here.source}
+        pending = Pending()
+        counting = Counting(
+            self.engine, here, self.plan, self.grid.slicing, fresh, skipped, days, self.attempt, pending, raws
+        )
+        counting.scans()
+        counting.bags()
+        for state in states:
+            if state not in skipped:
+                self.broken.pop(state, None)
+        self.broken |= counting.broken
+        self._remember(here, states, pending)
+
+    def _remember(self, here: Here, states: Sequence[str], pending: Pending) -> None:
+        """Writes what was counted in one transaction with the generation it is of."""
+        at, ahead = utc_naive(here.now), self.rests[here.source].ahead
+        good = {s: Known(here.standing.generation, at, ahead) for s in states if s not in self.broken}
+        pending.drop("known", [s for s in states if s in self.broken])
+        pending.known = [
+            {"state": s, "source": here.source, "generation": k.generation, "measured_at": at, "future": ahead}
+            for s, k in good.items()
+        ]
+        pending.write(self.engine)
+        for state in states:
+            self.known.pop(state, None)
+        self.known.update(good)
+
+    def _rest(self, here: Here) -> Rest:
+        """Counts the rows that are in no period; by source time, or where it has none by the first axis in use."""
+        used = [c for c in axes(self.book, here.source) if column_kind(here.columns.get(c, "")) in ("instant", "date")]
+        if not used:
+            return Rest()
+        asked = []
+        for column in used:
+            limit = f"DATE '{here.today}'" if column_kind(here.columns[column]) == "date" else moment_literal(here.now)
+            rows = f"SELECT count(*) FROM {here.table} AS {ROWS} WHERE {ROWS}.{quoted(column)}"
+            asked += [f"({rows} > {limit})", f"({rows} IS NULL)"]
+        row = self.engine.query("SELECT " + ", ".join(f"{a} AS c_{i}" for i, a in enumerate(asked))).row(0)
+        own = self.book.sources[here.source].time
+        place = used.index(own) * 2 if own in used else 0
+        return Rest(row[place], row[place + 1], any(row[0::2]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """The touched days of some time columns, as far as they can be in a period: loads' and the clock's."""
+
+    here: Here
+    given: Mapping[str, frozenset[date]]
+    clock: frozenset[date]
+
+    def __call__(self, columns: Sequence[str]) -> frozenset[date]:
+        found = self.clock.union(*(self.given.get(c, frozenset()) for c in columns))
+        return frozenset(d for d in found if self.here.today - OLDEST <= d <= self.here.today)
+
+
+def _marks(standing: Standing) -> tuple[object, ...]:
+    """What moves values without touching rows."""
+    return standing.loaded_at, standing.data_until, standing.generation, dict(standing.first_day)
+
+
+def _keys(calendar: Calendar, days: Iterable[date]) -> dict[Grain, frozenset[Key]]:
+    """The keys of all periods that hold one of the days."""
+    found: dict[Grain, frozenset[Key]] = {}
+    for grain in GRAINS:
+        periods = [p for a, b in touched_ranges(calendar, grain, days) for p in calendar.between(grain, a, b - DAY)]
+        found[grain] = frozenset(key_of(p) for p in periods)
+    return found

@@ -1,0 +1,52 @@
+"""What the measures hand to the board: the small dense grid of values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from scorecard.ground.errors import Problem
+from scorecard.ground.periods.calendar import Period
+
+SeriesKey = tuple[str, str, tuple[str, str] | None]
+"""(metric, grain, slice): slice is None for the whole, else ("team", name) or ("process", name)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value. All None is no data; ``missing`` may say why. Values are finite or None, shares are fractions.
+
+    ``n``: observations (non-null values, or the denominator), None where it means nothing.
+    """
+
+    value: float | None = None
+    numerator: float | None = None
+    denominator: float | None = None
+    n: int | None = None
+    missing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A metric's values over consecutive periods of one grain, oldest first, no gaps; the last may be running.
+
+    ``cuts``: for the running period, the compared values at the same cut: versus name (``previous``, ``year_ago``, …) → Cell.
+    """
+
+    periods: tuple[Period, ...]
+    cells: tuple[Cell, ...]
+    cuts: Mapping[str, Cell] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Everything computed. ``changed``: series → the indexes of its periods whose cell may differ from the last time
+    (None: all of it). ``problems``: metrics that could not be computed. ``unassigned``: metric → slice values that match no
+    team or process. ``future_rows``/``undated_rows``: source → rows dated after now, rows without a time."""
+
+    series: Mapping[SeriesKey, Series]
+    problems: Mapping[str, Problem] = field(default_factory=dict)
+    changed: Mapping[SeriesKey, frozenset[int]] | None = None
+    unassigned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    future_rows: Mapping[str, int] = field(default_factory=dict)
+    undated_rows: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,262 @@
+"""The prepared rows into the live table: replace, upsert or append, counted, with the days that they touch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from scorecard.ground.errors import Problem, Refused
+from scorecard.warehouse.engine import NOTHING, Touched, day_column
+from scorecard.warehouse.quoting import quote, quoted
+from scorecard.warehouse.records import Counts
+from scorecard.warehouse.shaping import BAD, FILE, LINE, MOVED, Plan, Shape, readable
+from scorecard.warehouse.zones import local_day
+
+KEPT = "_kept"
+"""Keys of rows put aside: a full load does not remove what it only could not read."""
+
+SORTING = (LINE, BAD, MOVED)
+"""Columns of a prepared table that no live table has."""
+
+
+@dataclass(slots=True)
+class Change:
+    """What became of the live table. ``same``: nothing at all. ``took_away``: the oldest or newest row may be gone.
+
+    ``rows``: of a table swapped in; else ``came`` and ``went`` are the rows added and deleted.
+    """
+
+    touched: Touched = NOTHING
+    same: bool = False
+    took_away: bool = False
+    rows: int = 0
+    came: int = 0
+    went: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The live and the prepared table, as named in SQL, and the live one's columns → types (None: there is none)."""
+
+    live: str
+    prepared: str
+    columns: Mapping[str, str] | None = None
+
+
+def live_columns(cursor: duckdb.DuckDBPyConnection, source: str) -> dict[str, str] | None:
+    """Column → type of the live table with its reporting days and file; None where there is none."""
+    rows = cursor.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'main' "
+        "AND database_name = current_database() AND table_name = ? ORDER BY column_index",
+        [source],
+    ).fetchall()
+    return dict(rows) or None
+
+
+def one(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> int:
+    """The one whole number a SELECT gives."""
+    row = cursor.execute(sql, list(parameters)).fetchone()
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
+def drop_duplicates(cursor: duckdb.DuckDBPyConnection, table: str, key: Sequence[str], by: str | None) -> int:
+    """Of equal keys the last stays: in cursor order, then file, then line, then arrival. How many went."""
+    names = quoted(key)
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE _double AS SELECT {names} FROM {table} GROUP BY {names} HAVING count(*) > 1"
+    )
+    if one(cursor, "SELECT count(*) FROM temp._double") == 0:
+        return 0
+    order = ", ".join(
+        [*([f"{quote(by)} DESC NULLS LAST"] if by else []), f"{FILE} DESC NULLS LAST", f"{LINE} DESC NULLS LAST"]
+    )
+    gone = (
+        f"SELECT id FROM (SELECT p.rowid AS id, row_number() OVER "
+        f"(PARTITION BY {quoted(key, 'p.')} ORDER BY {order}, p.rowid DESC) AS nth "
+        f"FROM {table} p SEMI JOIN temp._double d USING ({names})) WHERE nth > 1"
+    )
+    return one(cursor, f"DELETE FROM {table} WHERE rowid IN ({gone})")
+
+
+def add_days(
+    cursor: duckdb.DuckDBPyConnection, live: str, columns: Mapping[str, str], axes: Iterable[str], zone: str
+) -> bool:
+    """Reporting days for axes that the live table does not have yet. True where there was one to add."""
+    added = False
+    for axis in axes:
+        name = day_column(axis)
+        if name not in columns and columns.get(axis) in {"TIMESTAMP", "DATE"}:
+            cursor.execute(f"ALTER TABLE {live} ADD COLUMN {quote(name)} DATE")
+            cursor.execute(f"UPDATE {live} SET {quote(name)} = {reporting_day(axis, columns[axis], zone)}")
+            added = True
+    return added
+
+
+def move_days(cursor: duckdb.DuckDBPyConnection, live: str, columns: Mapping[str, str], zone: str) -> None:
+    """All reporting days anew, after the organisation moved to another time zone."""
+    days = [(axis, type_) for axis, type_ in columns.items() if day_column(axis) in columns and type_ == "TIMESTAMP"]
+    if days:
+        sets = ", ".join(f"{quote(day_column(axis))} = {reporting_day(axis, type_, zone)}" for axis, type_ in days)
+        cursor.execute(f"UPDATE {live} SET {sets}")
+
+
+def reporting_day(axis: str, type_: str, zone: str) -> str:
+    """The reporting day of a typed time column, as SQL."""
+    return quote(axis) if type_ == "DATE" else local_day(quote(axis), zone)
+
+
+def swap_in(
+    cursor: duckdb.DuckDBPyConnection, source: str, tables: Tables, plan: Plan, counts: Counts, files: bool
+) -> Change:
+    """The prepared table becomes the live one; where the rows are the same as before, it stays as it is.
+
+    ``files``: the table is made of files, and remembers of each row which. Rows taken over from the old table have
+    no MOVED.
+    """
+    row = cursor.execute(f"SELECT count(*), count({MOVED}), count({FILE}) FROM {tables.prepared}").fetchone()
+    total, fresh, filed = row or (0, 0, 0)
+    touched = Touched(everything=True)
+    if tables.columns is not None and _own(tables.columns) == plan.columns:
+        touched = _compared(cursor, tables, plan)
+        if touched == NOTHING:
+            counts.unchanged += fresh
+            if not files or _same_files(cursor, tables, bool(filed)):
+                return Change(same=True, rows=total)
+            fresh = 0
+    counts.loaded += fresh
+    gone = [*SORTING, *([] if files and filed else [FILE])]
+    for name in gone:
+        cursor.execute(f"ALTER TABLE {tables.prepared} DROP COLUMN {name}")
+    cursor.execute(f"DROP TABLE IF EXISTS {tables.live}")
+    cursor.execute(f"ALTER TABLE {tables.prepared} RENAME TO {quote(source)}")
+    return Change(touched, took_away=True, rows=total)
+
+
+def _own(columns: Mapping[str, str]) -> dict[str, str]:
+    return {name: type_ for name, type_ in columns.items() if name != FILE}
+
+
+def _same_files(cursor: duckdb.DuckDBPyConnection, tables: Tables, filed: bool) -> bool:
+    if not filed or FILE not in (tables.columns or {}):
+        return not filed and FILE not in (tables.columns or {})
+    counted = f"SELECT {FILE}, count(*) FROM {{}} GROUP BY ALL"
+    old, new = counted.format(tables.live), counted.format(tables.prepared)
+    return one(cursor, f"SELECT count(*) FROM (({old} EXCEPT {new}) UNION ALL ({new} EXCEPT {old}))") == 0
+
+
+def _compared(cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan) -> Touched:
+    """The days whose rows differ, along each axis, by number and sum of row hashes; NOTHING where all are the same."""
+    hashed = f"hash({quoted(plan.names)})"
+    if not plan.axes:
+        whole = f"SELECT count(*), sum({hashed}) FROM {{}}"
+        old, new = (cursor.execute(whole.format(t)).fetchone() for t in (tables.live, tables.prepared))
+        return NOTHING if old == new else Touched(days={"": frozenset()})
+    days = {}
+    for axis in plan.axes:
+        by = f"SELECT {quote(day_column(axis))} AS day, count(*) AS n, sum({hashed}) AS h FROM {{}} GROUP BY 1"
+        rows = cursor.execute(
+            f"SELECT coalesce(o.day, p.day) FROM ({by.format(tables.live)}) o "
+            f"FULL JOIN ({by.format(tables.prepared)}) p "
+            "ON o.day IS NOT DISTINCT FROM p.day WHERE o.n IS DISTINCT FROM p.n OR o.h IS DISTINCT FROM p.h"
+        ).fetchall()
+        if not rows:
+            return NOTHING
+        days[axis] = frozenset(day for (day,) in rows if day is not None)
+    return Touched(days)
+
+
+def fit_live(cursor: duckdb.DuckDBPyConnection, source: str, tables: Tables, plan: Plan) -> bool:
+    """Columns that the live table lacks or that have another declared type now. True where it had to be changed."""
+    columns = tables.columns or {}
+    fitted = False
+    for shape in plan.shapes:
+        held = columns.get(shape.name)
+        if held is None:
+            cursor.execute(f"ALTER TABLE {tables.live} ADD COLUMN {quote(shape.name)} {shape.type}")
+        elif held != shape.type:
+            _retype(cursor, source, tables.live, shape, held, plan)
+            if day_column(shape.name) in columns:
+                cursor.execute(f"ALTER TABLE {tables.live} DROP COLUMN {quote(day_column(shape.name))}")
+        else:
+            continue
+        fitted = True
+    return fitted
+
+
+def _retype(cursor: duckdb.DuckDBPyConnection, source: str, live: str, shape: Shape, held: str, plan: Plan) -> None:
+    name = quote(shape.name)
+    value = readable(shape, name, held, plan)
+    lost = one(cursor, f"SELECT count(*) FROM {live} WHERE {name} IS NOT NULL AND ({value}) IS NULL")
+    if lost:
+        raise Refused(
+            Problem(
+                f"{source}: column '{shape.name}' is now {shape.kind}, and {lost} of its loaded values ({held}) "
+                "cannot be read as that",
+                hint="run refresh --full to read the source again",
+            )
+        )
+    cursor.execute(f"ALTER TABLE {live} ALTER COLUMN {name} TYPE {shape.type} USING {value}")
+
+
+def upsert(
+    cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan, key: Sequence[str], counts: Counts, full: bool
+) -> Change:
+    """New keys are added, differing rows replaced, equal ones counted; ``full``: keys not sent are removed."""
+    names, days = quoted(key), quoted(plan.days, "l.")
+    tail = f", {days}" if plan.days else ""
+    compared = [name for name in plan.names if name not in key]
+    same = " AND ".join(f"l.{quote(n)} IS NOT DISTINCT FROM p.{quote(n)}" for n in compared) or "TRUE"
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE _old AS SELECT l.rowid AS id, p.rowid AS other, {same} AS same{tail} "
+        f"FROM {tables.live} l JOIN {tables.prepared} p USING ({names})"
+    )
+    if full:
+        counts.removed = one(
+            cursor,
+            f"INSERT INTO temp._old SELECT l.rowid, NULL, FALSE{tail} FROM {tables.live} l "
+            f"ANTI JOIN {tables.prepared} p USING ({names}) ANTI JOIN temp.{KEPT} k USING ({names})",
+        )
+    equal = one(cursor, f"DELETE FROM {tables.prepared} WHERE rowid IN (SELECT other FROM temp._old WHERE same)")
+    counts.unchanged += equal
+    touched = _days(cursor, plan, ["SELECT {} FROM temp._old WHERE NOT same", f"SELECT {{}} FROM {tables.prepared}"])
+    gone = one(cursor, f"DELETE FROM {tables.live} WHERE rowid IN (SELECT id FROM temp._old WHERE NOT same)")
+    come = _insert(cursor, tables, plan)
+    counts.loaded += come
+    return Change(touched, same=not gone and not come, took_away=bool(gone), came=come, went=gone)
+
+
+def append(cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan, by: str | None, counts: Counts) -> Change:
+    """All rows are added, except those that an overlapping pull has brought before: exact copies of live rows."""
+    hashed = f"hash({quoted(plan.names)})"
+    since = f"WHERE {quote(by)} >= (SELECT min({quote(by)}) FROM {tables.prepared})" if by else ""
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE _known AS SELECT {hashed} AS h, count(*) AS n "
+        f"FROM {tables.live} {since} GROUP BY 1"
+    )
+    again = one(
+        cursor,
+        f"DELETE FROM {tables.prepared} WHERE rowid IN (SELECT id FROM (SELECT rowid AS id, {hashed} AS h, "
+        f"row_number() OVER (PARTITION BY {hashed} ORDER BY rowid) AS nth FROM {tables.prepared}) "
+        "JOIN temp._known USING (h) WHERE nth <= n)",
+    )
+    counts.duplicate += again
+    touched = _days(cursor, plan, [f"SELECT {{}} FROM {tables.prepared}"])
+    come = _insert(cursor, tables, plan)
+    counts.loaded += come
+    return Change(touched, same=not come, came=come)
+
+
+def _insert(cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan) -> int:
+    names = quoted(plan.columns)
+    return one(cursor, f"INSERT INTO {tables.live} ({names}) SELECT {names} FROM {tables.prepared} ORDER BY rowid")
+
+
+def _days(cursor: duckdb.DuckDBPyConnection, plan: Plan, selects: Sequence[str]) -> Touched:
+    days = {}
+    for axis in plan.axes:
+        name = quote(day_column(axis))
+        union = " UNION ".join(select.format(name) for select in selects)
+        days[axis] = frozenset(day for (day,) in cursor.execute(union).fetchall() if day is not None)
+    return Touched(days) if any(days.values()) else NOTHING

@@ -1,0 +1,340 @@
+"""The warehouse on DuckDB: one file, one writer, a cursor for every call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import polars as pl
+
+from connectors.contract import Batch
+from scorecard.ground.clock import Clock
+from scorecard.ground.errors import Problem, ScorecardError, Unavailable
+from scorecard.warehouse.changes import add_days, live_columns
+from scorecard.warehouse.engine import NOTHING, Load, LoadOrder, Standing, Touched
+from scorecard.warehouse.faults import as_error, first_lines, is_damage
+from scorecard.warehouse.gates import not_one_select
+from scorecard.warehouse.limits import limited
+from scorecard.warehouse.loads import Publishing, Result, faults_of
+from scorecard.warehouse.opening import DAMAGED_MARK, open_file
+from scorecard.warehouse.quoting import INCOMING_PREFIX, live_table, quote
+from scorecard.warehouse.records import (
+    TABLES,
+    Memory,
+    naive,
+    read_loads,
+    read_memory,
+    write_aside,
+    write_load,
+    write_memory,
+)
+from scorecard.warehouse.staging import with_counts
+
+QUERY_SECONDS = 60.0
+
+
+class DuckWarehouse:
+    """The Engine on a DuckDB file. ``notices``: what was found and mended when it was opened."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        folder: Path,
+        clock: Clock,
+        notices: Iterable[Problem],
+        query_seconds: float,
+    ) -> None:
+        self.notices = tuple(notices)
+        self.folder = folder
+        self.clock = clock
+        self.query_seconds = query_seconds
+        self._connection = connection
+        self._writer = threading.RLock()
+        self._loading: dict[str, threading.Lock] = {}
+        self._unwritten: list[Load] = []
+        self._next_id = 1
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        clock: Clock,
+        *,
+        memory_limit: str = "2GB",
+        threads: int = 2,
+        query_seconds: float = QUERY_SECONDS,
+    ) -> Self:
+        """The folder's warehouse, made where there is none. Unavailable: another process has it, or no rights."""
+        connection, notices = open_file(folder, clock.now(), memory_limit=memory_limit, threads=threads)
+        warehouse = cls(connection, folder, clock, notices, query_seconds)
+        try:
+            warehouse._prepare()
+        except duckdb.Error as error:
+            connection.close()
+            raise warehouse._said(error) from error
+        return warehouse
+
+    def _prepare(self) -> None:
+        """The record tables; what a killed process left behind is said and removed."""
+        with self._cursor() as cursor:
+            for statement in TABLES:
+                cursor.execute(statement)
+            cursor.execute(
+                "UPDATE _loads.history SET outcome = 'failed', problems = ?, finished_at = ? WHERE outcome = 'running'",
+                [ENDED, naive(self.clock.now())],
+            )
+            left = cursor.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'").fetchall()
+            for (name,) in left:
+                if name.startswith(INCOMING_PREFIX):
+                    cursor.execute(f"DROP TABLE main.{quote(name)}")
+            row = cursor.execute("SELECT coalesce(max(id), 0) + 1 FROM _loads.history").fetchone()
+            self._next_id = 1 if row is None else int(row[0])
+
+    # -- loading -----------------------------------------------------------------------------------------------
+
+    def load(self, order: LoadOrder, batches: Iterable[Batch]) -> tuple[Load, Touched]:
+        """Stage, check, publish in one transaction. Never raises for a source's fault: the Load says failed."""
+        with self._source_lock(order.source.name), self._cursor() as cursor:
+            began = self.clock.steady()
+            running = self._begin(order)
+            done: list[Load] = []
+
+            def finish(result: Result) -> None:
+                done.append(self._finished(running, result, self.clock.steady() - began))
+                self._record(cursor, done[-1], result)
+
+            result = Publishing(cursor, order, self._writing).run(batches, finish)
+            if result.outcome == "failed":
+                load = self._finished(running, result, self.clock.steady() - began)
+                self._keep(load, result)
+                return load, NOTHING
+            return done[-1], result.touched
+
+    def record_failure(self, order: LoadOrder, problem: Problem) -> Load:
+        """A pull that gave nothing: kept in the run history; changes nothing else."""
+        standing = self.standing(order.source.name)
+        moment = self.clock.now()
+        load = Load(
+            id=self._take_id(),
+            source=order.source.name,
+            outcome="failed",
+            cause=order.cause,
+            started_at=order.started_at,
+            finished_at=moment,
+            generation=0 if standing is None else standing.generation,
+            seconds=max(0.0, (moment - order.started_at).total_seconds()),
+            problems=tuple(faults_of(ScorecardError(problem), order.source)),
+        )
+        self._keep(load, None)
+        return load
+
+    def _take_id(self) -> int:
+        with self._writer:
+            self._next_id += 1
+            return self._next_id - 1
+
+    def _begin(self, order: LoadOrder) -> Load:
+        """The load's first record: a process that dies leaves it behind, and the next start says so."""
+        started = order.started_at
+        load = Load(self._take_id(), order.source.name, "running", order.cause, started, started, 0)
+        try:
+            with self._writing(), self._cursor() as cursor:
+                write_load(cursor, load)
+        except duckdb.Error:
+            # A full disk may refuse even this; the load itself then fails with the reason.
+            return load
+        return load
+
+    def _finished(self, running: Load, result: Result, seconds: float) -> Load:
+        warnings = tuple(result.counts.warnings) if result.outcome == "failed" else ()
+        return replace(
+            running,
+            outcome=result.outcome,
+            finished_at=self.clock.now(),
+            generation=result.generation,
+            seconds=seconds,
+            problems=(*result.problems, *warnings),
+            **with_counts(result.counts),
+        )
+
+    def _record(self, cursor: duckdb.DuckDBPyConnection, load: Load, result: Result | None) -> None:
+        write_load(cursor, load)
+        if result is not None:
+            write_aside(cursor, load, result.counts.aside)
+
+    def _keep(self, load: Load, result: Result | None) -> None:
+        """A failure's record in a transaction of its own; kept in memory while the disk refuses it."""
+        try:
+            with self._writing(), self._cursor() as cursor:
+                cursor.execute("BEGIN TRANSACTION")
+                for missed in self._unwritten:
+                    write_load(cursor, missed)
+                self._record(cursor, load, result)
+                cursor.execute("COMMIT")
+                self._unwritten.clear()
+        except duckdb.Error:
+            self._unwritten = [*self._unwritten, load][-200:]
+
+    # -- looking -----------------------------------------------------------------------------------------------
+
+    def standing(self, source: str) -> Standing | None:
+        """None: never loaded."""
+        memory = self._memory(source)
+        return None if memory is None else memory.standing
+
+    def _memory(self, source: str) -> Memory | None:
+        with self._reading() as cursor:
+            return read_memory(cursor, source)
+
+    def loads(self, source: str | None = None, limit: int = 100) -> tuple[Load, ...]:
+        """The run history, newest first."""
+        with self._reading() as cursor:
+            written = read_loads(cursor, source, limit)
+        missed = [load for load in self._unwritten if source is None or load.source == source]
+        return tuple(sorted([*written, *missed], key=lambda load: -load.id)[:limit])
+
+    def quarantine(self, source: str, limit: int = 100) -> pl.DataFrame:
+        """Rows put aside, newest load first: columns load, file, line, reason, text."""
+        return self.query(
+            "SELECT load, file, line, reason, text FROM _loads.quarantine WHERE source = ? "
+            "ORDER BY load DESC, file, line LIMIT ?",
+            [source, limit],
+        )
+
+    def table(self, source: str) -> str:
+        """The quoted, qualified name of the live table, for SELECTs."""
+        return live_table(source)
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
+        """One SELECT on a cursor of its own, read-only and within the time limit. Refused: DuckDB's complaint."""
+        with self._reading() as cursor, limited(cursor, self.query_seconds):
+            relation = cursor.sql(sql, params=list(parameters) if parameters else None)
+            if relation is None:
+                raise ScorecardError(Problem("only a statement that gives rows can be queried", hint="use a SELECT"))
+            frame = relation.pl()
+            assert isinstance(frame, pl.DataFrame)  # noqa: S101 - tells mypy; DuckDB's types say Any
+            return frame
+
+    def check_sql(self, sql: str) -> str | None:
+        """Why this is not a SELECT that the tables can answer, in DuckDB's words; None where it is."""
+        with self._reading() as cursor:
+            complaint = not_one_select(cursor, sql)
+            if complaint is not None:
+                return complaint
+            try:
+                cursor.execute(f"EXPLAIN {sql}").fetchall()
+            except duckdb.Error as error:
+                return first_lines(error)
+        return None
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def write(
+        self, statements: Sequence[tuple[str, Sequence[Any]]], frames: Mapping[str, pl.DataFrame] | None = None
+    ) -> None:
+        """Statements in one transaction through the one writer; ``frames`` can be read as tables by their names."""
+        with self._writing(), self._cursor() as cursor:
+            try:
+                for name, frame in (frames or {}).items():
+                    cursor.register(name, frame.to_arrow())
+                cursor.execute("BEGIN TRANSACTION")
+                for sql, parameters in statements:
+                    cursor.execute(sql, list(parameters) if parameters else None)
+                cursor.execute("COMMIT")
+            except duckdb.Error as error:
+                raise self._said(error) from error
+
+    def prepare_axes(self, source: str, axes: Sequence[str], timezone: str) -> bool:
+        """Reporting days for axes that came since the last load, without loading. True where one was added."""
+        with self._source_lock(source), self._writing(), self._cursor() as cursor:
+            memory = read_memory(cursor, source)
+            columns = live_columns(cursor, source)
+            if memory is None or columns is None:
+                return False
+            try:
+                cursor.execute("BEGIN TRANSACTION")
+                added = add_days(cursor, live_table(source), columns, axes, timezone)
+                if added:
+                    firsts = dict(memory.standing.first_day)
+                    for axis in axes:
+                        if columns.get(axis) in {"TIMESTAMP", "DATE"}:
+                            row = cursor.execute(
+                                f"SELECT min({quote('_day_' + axis)}) FROM {live_table(source)}"
+                            ).fetchone()
+                            if row is not None and row[0] is not None:
+                                firsts[axis] = row[0]
+                    write_memory(cursor, replace(memory, standing=replace(memory.standing, first_day=firsts)))
+                cursor.execute("COMMIT")
+            except duckdb.Error as error:
+                raise self._said(error) from error
+            return added
+
+    def checkpoint(self) -> bool:
+        """The log into the file. False where a load in progress does not let it; the next one will."""
+        with self._writing(), self._cursor() as cursor:
+            try:
+                cursor.execute("CHECKPOINT")
+            except duckdb.TransactionException:
+                return False
+            except duckdb.Error as error:
+                raise self._said(error) from error
+        return True
+
+    def close(self) -> None:
+        """Waits for the writer, then gives the file free."""
+        with self._writer:
+            self._connection.close()
+
+    # -- cursors and locks -------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor for one call: a connection shared by threads gives other threads' rows."""
+        try:
+            cursor = self._connection.cursor()
+        except duckdb.Error as error:
+            raise Unavailable(Problem("the warehouse is closed", hint="open it again")) from error
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor in a read-only transaction; DuckDB's errors leave it as problems."""
+        with self._cursor() as cursor:
+            try:
+                cursor.execute("BEGIN TRANSACTION READ ONLY")
+                yield cursor
+            except duckdb.Error as error:
+                raise self._said(error) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._writer:
+            yield
+
+    @contextmanager
+    def _source_lock(self, source: str) -> Iterator[None]:
+        with self._writer:
+            lock = self._loading.setdefault(source, threading.Lock())
+        with lock:
+            yield
+
+    def _said(self, error: duckdb.Error) -> ScorecardError:
+        """The error for people. A damaged file is marked, so that the next start sets it aside."""
+        if is_damage(error):
+            mark = self.folder / DAMAGED_MARK
+            mark.write_text(first_lines(error), encoding="utf-8")
+        return as_error(error)
+
+
+ENDED = (
+    '[{"file": null, "line": null, "column": null, "message": "the process ended while it ran", '
+    '"hint": "it runs again on its schedule; nothing was changed", "severity": "error"}]'
+)

@@ -1,0 +1,152 @@
+"""The engine protocol: what the rest of the house may ask of the warehouse, whatever runs underneath."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+import polars as pl
+
+from connectors.contract import Batch
+from scorecard.book.model.source import Source
+from scorecard.ground.errors import Problem
+
+DAY_PREFIX = "_day_"
+"""A time column `created_at` (TIMESTAMP, UTC instants) has a DATE column `_day_created_at` beside it: the local day."""
+
+
+def day_column(time: str) -> str:
+    """The name of the reporting-day column of a time column."""
+    return DAY_PREFIX + time
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a load changed: per time column the local reporting days of all old and new row images.
+
+    ``everything``: too much to list (first load, new columns, a dropped column).
+    """
+
+    days: Mapping[str, frozenset[date]] = field(default_factory=dict)
+    everything: bool = False
+
+
+NOTHING = Touched()
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One finished attempt to copy a source.
+
+    read = loaded + unchanged + duplicate + quarantined, ``removed`` beside it (a failed load only says what it read).
+    ``outcome``: ok, unchanged, held or failed. ``cause``: schedule, command, hook, start. ``generation`` grows by one
+    with each published load. ``problems``: what was wrong (quarantined rows as warnings, the failure as an error).
+    """
+
+    id: int
+    source: str
+    outcome: str
+    cause: str
+    started_at: datetime
+    finished_at: datetime
+    generation: int
+    read: int = 0
+    loaded: int = 0
+    unchanged: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    removed: int = 0
+    seconds: float = 0.0
+    problems: tuple[Problem, ...] = ()
+    times_doubled: int = 0
+    times_missing: int = 0
+
+    @property
+    def problem(self) -> str | None:
+        """The failure in one line, None where it went well."""
+        errors = [str(p) for p in self.problems if p.severity == "error"]
+        return "; ".join(errors) if errors else None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a source stands: its last good load, the watermark per time column, and what the next pull needs.
+
+    ``data_until``: newest time of the source's own ``time`` column, never later than the load. ``first_day``: per time
+    column, the first reporting day. ``columns``: column → DuckDB type of the live table. ``state``: the connectors'
+    own. ``definition``: another one when the source's key, mode, types or zones are others, so that rows kept from
+    before may have been read differently.
+    """
+
+    source: str
+    loaded_at: datetime | None
+    data_until: datetime | None
+    generation: int
+    rows: int
+    columns: Mapping[str, str]
+    first_day: Mapping[str, date] = field(default_factory=dict)
+    cursor: Any = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOrder:
+    """What to do with pulled batches. ``axes``: time columns that metrics use, which need a reporting day.
+
+    ``timezone``: the organisation's. ``full``: rows that are not in the batches are removed.
+    """
+
+    source: Source
+    axes: tuple[str, ...]
+    timezone: str
+    now: datetime
+    started_at: datetime
+    cause: str = "command"
+    full: bool = False
+
+
+class Engine(Protocol):
+    """One writer, many readers. Every method may be called from any thread."""
+
+    def load(self, order: LoadOrder, batches: Iterable[Batch]) -> tuple[Load, Touched]:
+        """Stage, check, publish in one transaction. Never raises for a source's fault: the Load says failed."""
+        ...
+
+    def record_failure(self, order: LoadOrder, problem: Problem) -> Load:
+        """A pull that gave nothing: kept in the run history; changes nothing else."""
+        ...
+
+    def standing(self, source: str) -> Standing | None:
+        """None: never loaded."""
+        ...
+
+    def loads(self, source: str | None = None, limit: int = 100) -> tuple[Load, ...]:
+        """The run history, newest first."""
+        ...
+
+    def quarantine(self, source: str, limit: int = 100) -> pl.DataFrame:
+        """Rows put aside: columns load, file, line, reason, text."""
+        ...
+
+    def table(self, source: str) -> str:
+        """The quoted, qualified name of the live table, for SELECTs."""
+        ...
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
+        """One SELECT on a cursor of its own, within the limits."""
+        ...
+
+    def write(
+        self, statements: Sequence[tuple[str, Sequence[Any]]], frames: Mapping[str, pl.DataFrame] | None = None
+    ) -> None:
+        """Statements in one transaction through the one writer; ``frames`` can be read as tables by their names."""
+        ...
+
+    def prepare_axes(self, source: str, axes: Sequence[str], timezone: str) -> bool:
+        """Reporting days for axes that came since the last load, without loading. True where one was added."""
+        ...
+
+    def close(self) -> None: ...

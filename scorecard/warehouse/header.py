@@ -1,0 +1,48 @@
+"""Is everything there that must be? Columns compared by name, never by position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scorecard.book.model.source import Source
+from scorecard.ground.errors import Place, Problem, did_you_mean, suggest
+from scorecard.warehouse.records import Memory
+
+
+def wanted_columns(source: Source) -> dict[str, str]:
+    """Columns that a load must have → what asks for them."""
+    wanted = dict.fromkeys(source.columns, "declared")
+    if source.cursor is not None:
+        wanted.setdefault(source.cursor.column, "the cursor")
+    if source.time is not None:
+        wanted.setdefault(source.time, "the time")
+    for name in source.key:
+        wanted.setdefault(name, "the key")
+    return wanted
+
+
+def missing_columns(source: Source, memory: Memory | None, seen: Iterable[str], file: str | None) -> list[Problem]:
+    """A problem for every column that is declared or was in the table and is not there now."""
+    there = [name for name in seen if not name.startswith("_")]
+    wanted = wanted_columns(source)
+    held = dict.fromkeys(() if memory is None else memory.standing.columns, "in the table")
+    optional = frozenset[str]() if memory is None else memory.optional
+    known = set(wanted) | set(held)
+    fresh = [name for name in there if name not in known]
+    problems = []
+    for name, why in {**held, **wanted}.items():
+        if name in there:
+            continue
+        if name in optional and (why == "in the table" or source.kind == "http") and suggest(name, fresh) is None:
+            continue  # good loads did without it before: JSON leaves out nulls, and an older file may lack a newer column
+        written = source.columns[name].written if name in source.columns else name
+        shown = f"'{written}'" if written == name else f"'{written}' ({name})"
+        reason = "was in the table and is gone" if why == "in the table" else f"is missing ({why})"
+        place = Place(file) if file else source.places.get("columns", source.place)
+        listed = ", ".join(there) if there else "no columns"
+        hint = (
+            did_you_mean(name, fresh)
+            or "if it was renamed or dropped on purpose, change metrics.yaml and run refresh --full"
+        )
+        problems.append(Problem(f"{source.name}: column {shown} {reason}; seen: {listed}", place, hint))
+    return problems

