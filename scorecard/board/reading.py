@@ -1,0 +1,165 @@
+"""A metric's value in one period for one team or process, judged; and the scorecard it stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from scorecard.ground.clock import utc_text
+from scorecard.judgement.pace import Projection
+from scorecard.judgement.status import Limit, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Everything `scorecard values`, the API and the pages carry of one value. Shares are fractions.
+
+    ``quiet_until``: the part of ``fresh_until`` that a quiet source sets, for the sentence only.
+    ``start`` and ``end`` are aware, in the organisation's zone, ``end`` exclusive. ``slice`` is None for the whole, else
+    ("team", name) or ("process", name). ``fresh_until``: after that moment whoever shows it shows it grey; None: it stays.
+    ``trail`` is the machine-readable list of the status steps, for `explain`; it is not part of the JSON.
+    """
+
+    metric: str
+    grain: str
+    period: str
+    slice: tuple[str, str] | None
+    team: str | None
+    process: str | None
+    start: datetime
+    end: datetime
+    running: bool
+    provisional: bool
+    value: float | None
+    text: str
+    numerator: float | None
+    denominator: float | None
+    n: int | None
+    target: Limit | None
+    amber: Limit | None
+    status: Status
+    judged: Status
+    reason: str
+    because: str
+    projected: Projection | None
+    previous: float | None
+    year_ago: float | None
+    loaded_at: datetime | None
+    data_until: datetime | None
+    fresh_until: datetime | None
+    as_of: datetime
+    version: int
+    signals: tuple[str, ...] = ()
+    conclusive: bool | None = None
+    quiet_until: datetime | None = None
+    trail: tuple[Mapping[str, object], ...] = field(default=(), compare=False)
+
+    def at(self, now: datetime) -> Reading:
+        """This reading as it must be shown at ``now``: grey and stale once its freshness has run out."""
+        if self.fresh_until is None or now <= self.fresh_until or self.status == "grey":
+            return self
+        quiet = self.quiet_until is not None and self.quiet_until <= self.fresh_until
+        since = (
+            f"no new data since {utc_text(self.data_until)}"
+            if quiet
+            else f"no good load since {utc_text(self.loaded_at)}"
+        )
+        return replace(self, status="grey", reason="stale", because=f"{since}; it was: {self.because}")
+
+    def as_json(self) -> dict[str, object]:
+        """The reading as `metrics-yaml` writes it."""
+        return {
+            "metric": self.metric,
+            "grain": self.grain,
+            "period": self.period,
+            "slice": None if self.slice is None else {self.slice[0]: self.slice[1]},
+            "team": self.team,
+            "process": self.process,
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "running": self.running,
+            "provisional": self.provisional,
+            "value": self.value,
+            "text": self.text,
+            "numerator": self.numerator,
+            "denominator": self.denominator,
+            "n": self.n,
+            "target": list(self.target) if isinstance(self.target, tuple) else self.target,
+            "amber": list(self.amber) if isinstance(self.amber, tuple) else self.amber,
+            "status": self.status,
+            "judged": self.judged,
+            "reason": self.reason,
+            "because": self.because,
+            "projected": None
+            if self.projected is None
+            else {
+                "value": self.projected.value,
+                "low": self.projected.low,
+                "high": self.projected.high,
+                "chance": self.projected.chance,
+            },
+            "previous": self.previous,
+            "year_ago": self.year_ago,
+            "signals": list(self.signals),
+            "conclusive": self.conclusive,
+            "loaded_at": utc_text(self.loaded_at),
+            "data_until": utc_text(self.data_until),
+            "fresh_until": utc_text(self.fresh_until),
+            "as_of": utc_text(self.as_of),
+            "version": self.version,
+        }
+
+
+SeriesKey = tuple[str, str, tuple[str, str] | None]
+"""(metric, grain, slice): what a series of readings is of."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """One source as the board shows it: freshness, the last load and what is wrong, if anything is."""
+
+    name: str
+    kind: str
+    outcome: str | None
+    loaded_at: datetime | None
+    data_until: datetime | None
+    fresh_until: datetime | None
+    next_run: datetime | None
+    problem: str | None
+    hint: str | None
+    rows: int | None
+    generation: int | None
+    quarantined: int = 0
+    future_rows: int = 0
+    undated_rows: int = 0
+    unassigned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """The readings of one team, process or the organisation in one period; ``readings`` worst first within a role."""
+
+    name: str
+    kind: Literal["organization", "team", "process"]
+    title: str
+    owner: str | None
+    period: str | None
+    grain: str | None
+    status: Status | None
+    counts: Mapping[Status, int]
+    readings: tuple[Reading, ...]
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "title": self.title,
+            "owner": self.owner,
+            "period": self.period,
+            "grain": self.grain,
+            "status": self.status,
+            "counts": dict(self.counts),
+            "readings": [r.as_json() for r in self.readings],
+        }

@@ -1,0 +1,100 @@
+"""The product put together: the one place where the doers are built and given to each other."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from scorecard.board.board import Board
+from scorecard.board.publish import Publisher
+from scorecard.book.model import Book
+from scorecard.book.read import read_book
+from scorecard.ground.clock import Clock
+from scorecard.ground.errors import Problem, ScorecardError, Unavailable
+from scorecard.ground.settings import Settings, read_settings
+from scorecard.journal.journal import Journal
+from scorecard.refresh.run import Refresher
+from scorecard.warehouse.duck import DuckWarehouse
+
+SECRET_FILE = "token.secret"  # noqa: S105 - the file's name, not what is in it
+
+
+@dataclass(slots=True)
+class Product:
+    """Everything opened: warehouse, journal, publisher, refresher. ``close`` gives the files back."""
+
+    book: Book
+    config: Path
+    data: Path
+    clock: Clock
+    settings: Settings
+    engine: DuckWarehouse
+    journal: Journal
+    publisher: Publisher
+    refresher: Refresher
+    serving: bool = False
+
+    def board(self) -> Board:
+        """The published board where one is served, else the board as it is now."""
+        return self.publisher.current() if self.serving else self.refresher.look()
+
+    def close(self) -> None:
+        self.publisher.close()
+        self.engine.close()
+        self.journal.close()
+
+
+def open_data_folder(data: Path) -> Path:
+    """Makes the data folder; Unavailable where it cannot be written."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        probe = data / f".probe-{os.getpid()}"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise Unavailable(
+            Problem(
+                f"the data folder '{data}' cannot be written: {error.strerror or error}",
+                hint="name another one with --data, or give this user the right to write there",
+            )
+        ) from None
+    return data
+
+
+def open_product(config: Path, data: Path, clock: Clock) -> Product:
+    """Reads the book and opens the files. Refused for a wrong file, Unavailable for a folder or lock."""
+    book = read_book(config)
+    settings = read_settings(config.parent)
+    open_data_folder(data)
+    engine = DuckWarehouse.open(data, clock, memory_limit=settings.memory_limit, threads=settings.threads)
+    try:
+        journal = Journal.open(settings.journal or str(data / "journal.sqlite"), clock)
+    except ScorecardError:
+        engine.close()
+        raise
+    publisher = Publisher(data)
+    refresher = Refresher(
+        book,
+        config.parent,
+        engine,
+        journal,
+        publisher,
+        clock,
+        notices=(*engine.notices, *journal.verify()),
+        workers=settings.workers,
+    )
+    return Product(book, config, data, clock, settings, engine, journal, publisher, refresher)
+
+
+def token_secret(data: Path) -> bytes:
+    """The secret that signs wall links, made once; readable by its owner only."""
+    path = data / SECRET_FILE
+    if not path.exists():
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(32))
+        except FileExistsError:
+            pass  # another process made it in this moment
+    return path.read_bytes()

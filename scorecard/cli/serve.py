@@ -1,0 +1,199 @@
+"""`scorecard serve`: scheduler, warehouse and web in one process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scorecard.cli import running
+from scorecard.cli.doors import session_of
+from scorecard.cli.session import Captured, Session
+from scorecard.ground.errors import Problem, Refused, Unavailable
+
+if TYPE_CHECKING:
+    from scorecard.cli.product import Product
+    from scorecard.refresh.schedule import Schedule
+
+log = logging.getLogger("scorecard")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8050, show_default=True, help="The port to listen on.")
+@click.pass_context
+def serve(context: click.Context, host: str, port: int) -> None:
+    """Pull on schedule, compute, and show the pages, until stopped (Ctrl-C)."""
+    session = session_of(context)
+    if session.inside:
+        raise Refused("this process serves already")
+    found = running.find(session.options.data)
+    if found is not None:
+        raise Unavailable(
+            Problem(
+                f"process {found.pid} serves the data folder '{session.options.data}' already, at {found.address}",
+                hint="open that address, or stop that process first",
+            )
+        )
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", stream=session.err)
+    run(session, host, port)
+
+
+def run(session: Session, host: str, port: int) -> None:
+    """Serves until a signal; everything is closed again whatever happens."""
+    from scorecard.cli.product import open_product
+    from scorecard.refresh.schedule import Schedule
+    from scorecard.web.server import build, serve_until_stopped
+
+    product = open_product(session.config_file(), session.options.data, session.clock())
+    life = Life(product, session)
+    schedule = Schedule(life.pull, life.beat, product.clock, workers=product.settings.workers)
+    life.schedule = schedule
+    product.refresher.next_run = schedule.next_run
+    try:
+        product.refresher.publish()
+        product.serving = True
+
+        def ready(address: str) -> None:
+            life.running = running.announce(product.data, address)
+            schedule.start(dict(product.book.sources), product.refresher.calendar)
+            session.say(f"Scorecard is at {address} (stop with Ctrl-C)")
+            session.out.flush()
+
+        serve_until_stopped(build(life), host, port, ready, product.publisher.close)
+    finally:
+        life.stopping = True
+        schedule.stop()
+        running.withdraw(product.data)
+        product.close()
+
+
+class Life:
+    """One running product as the web sees it (``web.doors.Doors``), and what the schedule calls."""
+
+    def __init__(self, product: Product, session: Session) -> None:
+        from scorecard.cli.product import token_secret
+
+        self.product = product
+        self.schedule: Schedule | None = None
+        self.running: running.Running | None = None
+        self.stopping = False
+        self._session = session
+        self._secret = token_secret(product.data)
+        self._files = signature(product.book.files)
+        self._commands = threading.Lock()
+
+    # -- what the web asks for ---------------------------------------------------------------------------------
+
+    @property
+    def publisher(self) -> Any:
+        return self.product.publisher
+
+    @property
+    def clock(self) -> Any:
+        return self.product.clock
+
+    @property
+    def journal(self) -> Any:
+        return self.product.journal
+
+    @property
+    def settings(self) -> Any:
+        return self.product.settings
+
+    @property
+    def token_secret(self) -> bytes:
+        return self._secret
+
+    @property
+    def running_key(self) -> str:
+        return "" if self.running is None else self.running.key
+
+    def refresh(self, source: str, cause: str) -> None:
+        """Asks for a pull at once, beside the schedule; never two of one source at a time."""
+        self.product.refresher.check_names([source])
+        threading.Thread(target=self._pull, args=(source, cause, False), name=f"pull-{source}", daemon=True).start()
+
+    def explain(
+        self,
+        metric: str,
+        grain: str | None,
+        period: str | None,
+        slice: tuple[str, str] | None,  # noqa: A002
+    ) -> dict[str, Any]:
+        from scorecard.desk.explain import explain
+
+        return explain(self.publisher.current(), metric, grain, period, slice, self.clock.now())
+
+    def alive(self) -> tuple[bool, list[str]]:
+        reasons = []
+        if not self.product.publisher.published:
+            reasons.append("no board is published yet")
+        if self.schedule is None or not self.schedule.ticking:
+            reasons.append("the scheduler does not tick")
+        return not reasons, reasons
+
+    def command(self, argv: Sequence[str], files: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
+        """Runs a command of the terminal in this process, on the open files."""
+        from scorecard.cli.main import execute
+
+        out, err = Captured(), Captured()
+        session = Session(out=out, err=err, product=self.product, inside=True)
+        with self._commands:
+            status = execute(session, list(argv))
+        return {"stdout": out.getvalue(), "stderr": err.getvalue(), "exit": status}
+
+    # -- what the schedule calls -------------------------------------------------------------------------------
+
+    def pull(self, source: str, full: bool) -> None:
+        self._pull(source, "schedule", full)
+
+    def _pull(self, source: str, cause: str, full: bool) -> None:
+        refresher = self.product.refresher
+        if source not in refresher.book.sources:
+            return
+        load = refresher.pull_one(source, cause=cause, full=full)
+        if not self.stopping:
+            refresher.publish_if_needed(load)
+
+    def beat(self) -> None:
+        """Once a second: what the clock alone changes, and a saved metrics.yaml."""
+        self.product.refresher.publish_if_turned()
+        now = signature(self.product.refresher.book.files or (str(self.product.config),))
+        if now != self._files:
+            self._files = now
+            self._reread()
+
+    def _reread(self) -> None:
+        from scorecard.book.read import read_book
+
+        refresher = self.product.refresher
+        try:
+            book = read_book(self.product.config)
+        except Refused as refused:
+            log.warning("metrics.yaml is not taken over, the book before stays: %s", refused)
+            refresher.keep_book(refused.problems)
+            return
+        if book.digest == refresher.book.digest and not refresher.file_problems:
+            return
+        self.product.book = book
+        refresher.replace_book(book)
+        self._files = signature(book.files)
+        if self.schedule is not None:
+            self.schedule.replace(dict(book.sources), refresher.calendar)
+
+
+def signature(files: Sequence[str]) -> tuple[object, ...]:
+    """What changes when one of the files is saved."""
+    found: list[object] = []
+    for name in files:
+        try:
+            state = Path(name).stat()
+            found.append((name, state.st_mtime_ns, state.st_size))
+        except OSError:
+            found.append((name, None))  # between two steps of an editor's save
+    return tuple(found)

@@ -1,0 +1,109 @@
+"""One load: ask the connector, hand the batches to the warehouse. A source's fault never leaves this file as an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from connectors import registry
+from connectors.contract import Batch, Cursor, Pull, SourceFailed
+from scorecard.book.model import Book
+from scorecard.book.model.source import Source
+from scorecard.ground.clock import Clock
+from scorecard.ground.errors import Place, Problem
+from scorecard.measures.plan import axes
+from scorecard.warehouse.engine import NOTHING, Engine, Load, LoadOrder, Standing, Touched
+
+
+def pull_source(
+    engine: Engine, book: Book, source: Source, folder: Path, clock: Clock, *, cause: str, full: bool = False
+) -> tuple[Load, Touched]:
+    """Pulls a source once and loads it. Always gives a Load: a fault is its outcome ``failed`` with the problem."""
+    started = clock.now()
+    standing = engine.standing(source.name)
+    order = LoadOrder(
+        source=source,
+        axes=axes(book, source.name),
+        timezone=book.organization.timezone,
+        now=started,
+        started_at=started,
+        cause=cause,
+        full=full or standing is None,
+    )
+    request = _request(book, source, folder, standing, started, full)
+    try:
+        return engine.load(order, _batches(request))
+    # One load: whatever a driver throws becomes this source's failed load, not a dead scheduler.
+    except Exception as error:  # noqa: BLE001
+        problem = as_problem(error, source)
+    return engine.record_failure(order, problem), NOTHING
+
+
+def as_problem(error: Exception, source: Source) -> Problem:
+    """Any failure of a pull as a problem, secrets taken out."""
+    if isinstance(error, SourceFailed):
+        place = Place(error.place) if error.place else None
+        return Problem(redact(f"source '{source.name}': {error.message}", source), place, error.hint)
+    text = f"source '{source.name}': {type(error).__name__}: {error}"
+    return Problem(redact(text, source), hint="see the address and options of the source in metrics.yaml")
+
+
+def redact(text: str, source: Source) -> str:
+    """The text without the values of ``${NAME}``."""
+    for secret in sorted(source.secrets, key=len, reverse=True):
+        if len(secret) >= 4:
+            text = text.replace(secret, "***")
+    return text
+
+
+def _batches(request: Pull) -> Iterator[Batch]:
+    yield from registry.pull(request)
+
+
+def _request(book: Book, source: Source, folder: Path, standing: Standing | None, now: datetime, full: bool) -> Pull:
+    return Pull(
+        source=source.name,
+        kind=source.kind,
+        options={**source.options, "key": source.key, "mode": source.mode},
+        folder=folder,
+        now=now,
+        columns={name: column.type for name, column in source.columns.items()},
+        allowed=tuple(folder / path for path in book.organization.allow_paths),
+        cursor=_cursor(source, None if full or standing is None else standing.cursor),
+        state={} if full or standing is None else standing.state,
+    )
+
+
+def _cursor(source: Source, newest: Any) -> Cursor | None:
+    """Where the pull begins: the newest value less the lookback, else the declared start, else 1970-01-01 in the column's type."""
+    declared = source.cursor
+    if declared is None:
+        return None
+    column = source.columns.get(declared.column)
+    kind = "timestamp" if column is None else column.type
+    value = declared.start if newest is None else _moved_back(newest, declared.lookback_seconds, kind)
+    if value is None:
+        value = _beginning(kind)
+    return Cursor(declared.column, value, declared.format)
+
+
+def _moved_back(newest: Any, seconds: int, kind: str) -> Any:
+    if not seconds or isinstance(newest, str):
+        return newest
+    if isinstance(newest, datetime):
+        return newest - timedelta(seconds=seconds)
+    if isinstance(newest, date):
+        return newest - timedelta(days=-(-seconds // 86400))
+    return newest - seconds * (1000 if kind == "epoch_ms" else 1) if kind.startswith("epoch") else newest
+
+
+def _beginning(kind: str) -> Any:
+    if kind == "date":
+        return date(1970, 1, 1)
+    if kind == "text":
+        return ""
+    if kind in {"epoch_s", "epoch_ms", "integer", "double", "decimal"}:
+        return 0
+    return datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,259 @@
+"""A tick: pull → load → measure → judge → publish."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from scorecard.board.board import Board
+from scorecard.board.build import Ingredients, build
+from scorecard.board.publish import Publisher
+from scorecard.board.reading import SourceState
+from scorecard.book.model import Book
+from scorecard.ground.clock import Clock
+from scorecard.ground.errors import NotFound, Problem, did_you_mean
+from scorecard.ground.periods.calendar import Calendar
+from scorecard.journal.journal import Journal
+from scorecard.judgement.freshness import default_fresh_for
+from scorecard.measures.run import Meter
+from scorecard.measures.values import Measured
+from scorecard.refresh.pull import pull_source
+from scorecard.warehouse.engine import Engine, Load, Standing, Touched
+
+QUIET_PUBLISH_SECONDS = 20.0
+"""How long a load that changed nothing may wait before its new freshness is published."""
+
+
+def calendar_of(book: Book) -> Calendar:
+    """The organisation's calendar."""
+    o = book.organization
+    return Calendar(
+        timezone=o.timezone,
+        week_starts=o.week_starts,
+        fiscal_year_starts=o.fiscal_year_starts,
+        fiscal_year_named=o.fiscal_year_named,
+        pattern=o.pattern,
+        workdays=o.workdays,
+        holidays=o.holidays,
+    )
+
+
+class Refresher:
+    """Pulls sources and publishes boards. Pulls may run side by side; measuring and publishing is one at a time."""
+
+    def __init__(
+        self,
+        book: Book,
+        folder: Path,
+        engine: Engine,
+        journal: Journal,
+        publisher: Publisher,
+        clock: Clock,
+        notices: Iterable[Problem] = (),
+        workers: int = 8,
+    ) -> None:
+        self.book = book
+        self.engine = engine
+        self.clock = clock
+        self.publisher = publisher
+        self.calendar = calendar_of(book)
+        self.next_run: Callable[[str], datetime | None] = lambda _: None
+        self.file_problems: tuple[Problem, ...] = ()
+        self._folder = folder
+        self._journal = journal
+        self._workers = workers
+        self._notices = tuple(notices)
+        self._meter = Meter(engine, book, self.calendar)
+        self._pending: dict[str, Touched] = {}
+        self._whole = True
+        self._pending_lock = threading.Lock()
+        self._publish_lock = threading.RLock()
+        self._busy: dict[str, threading.Lock] = {}
+        self._published_at = -1e9
+
+    # -- pulling -----------------------------------------------------------------------------------------------
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """NotFound, with suggestions, for every name that is no source."""
+        wrong = [n for n in names if n not in self.book.sources]
+        if wrong:
+            raise NotFound(
+                *(
+                    Problem(f"no source is called '{n}'", hint=did_you_mean(n, self.book.sources) or self._known())
+                    for n in wrong
+                )
+            )
+
+    def _known(self) -> str:
+        return f"known: {', '.join(self.book.sources)}" if self.book.sources else "metrics.yaml declares none"
+
+    def pull(
+        self, names: Iterable[str] = (), *, cause: str, full: bool = False, said: Callable[[Load], None] | None = None
+    ) -> tuple[Load, ...]:
+        """Pulls the named sources (all by default) side by side; ``said`` hears of each as it ends. Publishes nothing."""
+        wanted = list(dict.fromkeys(names))
+        self.check_names(wanted)
+        wanted = wanted or list(self.book.sources)
+        with ThreadPoolExecutor(max_workers=max(1, min(self._workers, len(wanted)))) as pool:
+            jobs = [pool.submit(self.pull_one, name, cause=cause, full=full) for name in wanted]
+            loads = []
+            for job in jobs:
+                loads.append(job.result())
+                if said is not None:
+                    said(loads[-1])
+        return tuple(loads)
+
+    def pull_one(self, name: str, *, cause: str, full: bool = False) -> Load:
+        """Pulls one source; waits while the same source is being pulled."""
+        with self._pending_lock:
+            busy = self._busy.setdefault(name, threading.Lock())
+        with busy:
+            source = self.book.sources[name]
+            load, touched = pull_source(
+                self.engine, self.book, source, self._folder, self.clock, cause=cause, full=full
+            )
+        if load.outcome in {"ok", "unchanged"}:
+            with self._pending_lock:
+                before = self._pending.get(name)
+                self._pending[name] = touched if before is None else joined(before, touched)
+        return load
+
+    # -- publishing --------------------------------------------------------------------------------------------
+
+    def publish(self, *, recompute: bool = False) -> Board:
+        """Measures what was touched since the last board, judges, and publishes the next one."""
+        with self._publish_lock:
+            with self._pending_lock:
+                touched, self._pending = self._pending, {}
+                whole, self._whole = self._whole or recompute, False
+            now = self.clock.now()
+            # Each start computes everything once: cheap beside the loads, and it proves what was kept.
+            measured = self._meter.measure(now, None if whole else touched)
+            before = self.publisher.current() if self.publisher.published and not whole else None
+            board = build(self._ingredients(now, measured, self.publisher.next_version), measured, before)
+            self.publisher.publish(board)
+            self._published_at = self.clock.steady()
+            return board
+
+    def look(self) -> Board:
+        """The board as it is now, computed without publishing it: for a command that only reads."""
+        now = self.clock.now()
+        measured = self._meter.measure(now, None)
+        return build(self._ingredients(now, measured, self.publisher.next_version - 1), measured)
+
+    def publish_if_needed(self, load: Load) -> None:
+        """After a scheduled load: at once where rows or its outcome changed, else when the last board is getting old."""
+        with self._publish_lock:  # whoever waits here is often served by the board that was being made meanwhile
+            shown = self._outcome_shown(load.source)
+            if load.source not in self._pending and shown == load.outcome.replace("ok", "unchanged"):
+                return
+            quiet = load.outcome == "unchanged" and self.clock.steady() - self._published_at < self._patience(
+                load.source
+            )
+            if not quiet or shown != "unchanged":
+                self.publish()
+
+    def _patience(self, source: str) -> float:
+        fresh_for = self.book.sources[source].fresh_for_seconds
+        return QUIET_PUBLISH_SECONDS if fresh_for is None else min(QUIET_PUBLISH_SECONDS, fresh_for / 4)
+
+    def _outcome_shown(self, source: str) -> str | None:
+        """The outcome on the current board; ok counts as unchanged."""
+        if not self.publisher.published:
+            return None
+        shown = {s.name: s.outcome for s in self.publisher.current().sources}.get(source)
+        return "unchanged" if shown == "ok" else shown
+
+    def publish_if_turned(self) -> None:
+        """Publishes when the clock alone changes something: a period ended, a reading turned stale."""
+        if not self.publisher.published:
+            return
+        board = self.publisher.current()
+        turn = board.next_turn(board.as_of)
+        if turn is not None and self.clock.now() >= turn:
+            self.publish()
+
+    def replace_book(self, book: Book) -> Board:
+        """A new good book takes over; everything is computed anew under it."""
+        with self._publish_lock:
+            self.book, self.calendar = book, calendar_of(book)
+            self._meter = Meter(self.engine, book, self.calendar)
+            self._whole = True
+            self.file_problems = ()
+            return self.publish()
+
+    def keep_book(self, problems: Iterable[Problem]) -> None:
+        """A bad file never replaces a good book: it is said on /data, with its line."""
+        self.file_problems = tuple(problems)
+        self.publish()
+
+    def _ingredients(self, now: datetime, measured: Measured, version: int) -> Ingredients:
+        standings = {name: s for name in self.book.sources if (s := self.engine.standing(name)) is not None}
+        return Ingredients(
+            book=self.book,
+            calendar=self.calendar,
+            now=now,
+            version=version,
+            standings=standings,
+            sources=tuple(self._state(name, standings.get(name), measured) for name in self.book.sources),
+            loads=self.engine.loads(limit=200),
+            notices=(*self.file_problems, *self._notices, *self.book.warnings),
+            explanations=_Explanations(self._meter),
+            notes_of=self._notes,
+        )
+
+    def _state(self, name: str, standing: Standing | None, measured: Measured) -> SourceState:
+        source = self.book.sources[name]
+        last = next(iter(self.engine.loads(name, limit=1)), None)
+        loaded_at, rhythm = None if standing is None else standing.loaded_at, source.schedule
+        usual = default_fresh_for(rhythm.every_seconds, rhythm.cron, loaded_at, self.calendar)
+        fresh_for = source.fresh_for_seconds or usual
+        problem = next((p for p in last.problems if p.severity == "error"), None) if last is not None else None
+        slices = [m.name for m in self.book.metrics.values() if m.source == name]
+        return SourceState(
+            name=name,
+            kind=source.kind,
+            outcome=None if last is None else last.outcome,
+            loaded_at=loaded_at,
+            data_until=None if standing is None else standing.data_until,
+            fresh_until=None if loaded_at is None else loaded_at + timedelta(seconds=fresh_for),
+            next_run=self.next_run(name),
+            problem=None if problem is None else str(problem),
+            hint=None if problem is None else problem.hint,
+            rows=None if standing is None else standing.rows,
+            generation=None if standing is None else standing.generation,
+            quarantined=0 if last is None else last.quarantined,
+            future_rows=measured.future_rows.get(name, 0),
+            undated_rows=measured.undated_rows.get(name, 0),
+            unassigned=tuple(sorted({v for m in slices for v in measured.unassigned.get(m, ())})),
+        )
+
+    def _notes(self, metric: str) -> tuple[Mapping[str, object], ...]:
+        return tuple(e.as_json() for e in self._journal.entries("note", metric=metric, limit=100))
+
+
+class _Explanations(Mapping[str, Mapping[str, object]]):
+    """metric → how it is computed, compiled when somebody asks."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def __getitem__(self, name: str) -> Mapping[str, object]:
+        return self._meter.explain(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._meter.book.metrics)
+
+    def __len__(self) -> int:
+        return len(self._meter.book.metrics)
+
+
+def joined(first: Touched, second: Touched) -> Touched:
+    """What two loads in a row touched together."""
+    if first.everything or second.everything:
+        return Touched(everything=True)
+    axes = {*first.days, *second.days}
+    return Touched(days={a: first.days.get(a, frozenset()) | second.days.get(a, frozenset()) for a in axes})

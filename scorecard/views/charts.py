@@ -1,0 +1,166 @@
+"""The chart of a metric's page. The only place that knows Plotly; no other page loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+from dash import dcc
+
+from scorecard.board.reading import Reading
+from scorecard.book.model.metric import Metric
+from scorecard.judgement.status import Limit
+from scorecard.views.theme import COLOURS, Theme, word
+from scorecard.views.wording import limit_text
+
+SYMBOLS = {"green": "circle", "amber": "triangle-up", "red": "square", "neutral": "diamond", "grey": "circle-open"}
+FONT = "Inter, 'Segoe UI Variable Text', 'Segoe UI', -apple-system, 'Helvetica Neue', Arial, sans-serif"
+
+
+def chart(metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme) -> dcc.Graph:
+    """Values with a mark per status, the target of each period dotted, the limit of amber dashed, what is heading for open."""
+    colours = COLOURS[theme]
+    labels = [r.period for r in readings]
+    figure = go.Figure()
+    for index, line in enumerate(_limits(readings, "amber")):
+        _step(
+            figure, labels, [_scaled(metric, v) for v in line], colours["amber"], "dash", "Limit of amber", index == 0
+        )
+    for index, line in enumerate(_limits(readings, "target")):
+        _step(figure, labels, [_scaled(metric, v) for v in line], colours["soft"], "dot", "Target", index == 0)
+    values = [_scaled(metric, r.value) for r in readings]
+    figure.add_scatter(
+        x=labels,
+        y=values,
+        mode="lines+markers",
+        name=metric.title,
+        line={"color": colours["line"], "width": 2.25},
+        marker={
+            "color": [colours[r.status] for r in readings],
+            "symbol": [SYMBOLS[r.status] for r in readings],
+            "opacity": 1,
+            "size": [15 if r.period == shown else 9.5 for r in readings],
+            "line": {
+                "color": [colours["grey"] if r.status == "grey" else colours["paper"] for r in readings],
+                "width": 1,
+            },
+        },
+        customdata=[
+            [r.text, word(r.status, r.reason), limit_text(metric, r.target, r.value) or "no target", _note(r)]
+            for r in readings
+        ],
+        hovertemplate="<b>%{customdata[0]}</b> %{customdata[1]}<br>target %{customdata[2]}%{customdata[3]}<extra></extra>",
+        showlegend=False,
+    )
+    _projections(figure, metric, readings, colours["soft"])
+    figure.update_layout(_layout(metric, colours, len(readings)))
+    # The figure is drawn anew for every version; zoom and pan of the reader stay.
+    figure.update_layout(uirevision=f"{metric.name}.{readings[-1].grain if readings else ''}")
+    return dcc.Graph(
+        figure=figure,
+        id="chart",
+        className="chart",
+        responsive=True,
+        config={
+            "displaylogo": False,
+            "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
+            "displayModeBar": "hover",
+        },
+    )
+
+
+def _note(reading: Reading) -> str:
+    return "<br>running" if reading.running else "<br>provisional" if reading.provisional else ""
+
+
+def _scaled(metric: Metric, value: float | None) -> float | None:
+    return None if value is None else value * 100 if metric.percent else value
+
+
+def _limits(readings: Sequence[Reading], which: str) -> list[list[float | None]]:
+    """One line per limit; a band has two."""
+    found: list[Limit | None] = [getattr(r, which) for r in readings]
+    if not any(limit is not None for limit in found):
+        return []
+    if any(isinstance(limit, tuple) for limit in found):
+        return [[limit[side] if isinstance(limit, tuple) else limit for limit in found] for side in (0, 1)]
+    return [[limit if isinstance(limit, float | int) else None for limit in found]]
+
+
+def _step(
+    figure: Any, labels: list[str], values: list[float | None], colour: str, dash: str, name: str, legend: bool
+) -> None:
+    figure.add_scatter(
+        x=labels, y=values, mode="lines", name=name, legendgroup=name, showlegend=legend, hoverinfo="skip",
+        line={"color": colour, "width": 1.5, "dash": dash, "shape": "hvh"},
+    )  # fmt: skip
+
+
+def _projections(figure: Any, metric: Metric, readings: Sequence[Reading], colour: str) -> None:
+    """An open diamond where the running period is heading, with its interval where there is one."""
+    for reading in readings:
+        heading = reading.projected
+        value = None if heading is None else _scaled(metric, heading.value)
+        if heading is None or value is None:
+            continue
+        low, high, bars = _scaled(metric, heading.low), _scaled(metric, heading.high), None
+        if low is not None and high is not None:
+            bars = {"array": [high - value], "arrayminus": [value - low], "color": colour, "thickness": 1.5}
+        figure.add_scatter(
+            x=[reading.period],
+            y=[value],
+            mode="markers",
+            name="Heading for",
+            marker={"symbol": "diamond-open", "size": 12, "color": colour},
+            error_y=bars,
+            hovertemplate="heading for %{y:,.4~g}<extra></extra>",
+        )
+
+
+def _layout(metric: Metric, colours: Any, count: int) -> dict[str, Any]:
+    axis = {
+        "gridcolor": colours["edge"],
+        "zeroline": False,
+        "linecolor": colours["edge"],
+        "tickfont": {"color": colours["soft"], "size": 12},
+        "fixedrange": False,
+    }
+    unit = "%" if metric.percent else f" {metric.unit}" if metric.unit and len(metric.unit) <= 4 else ""
+    return {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
+        "font": {"family": FONT, "color": colours["ink"], "size": 13},
+        "hovermode": "closest",
+        "hoverlabel": {
+            "bgcolor": colours["paper"],
+            "bordercolor": colours["edge"],
+            "font": {"color": colours["ink"], "family": FONT},
+        },
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1.0,
+            "yanchor": "bottom",
+            "font": {"color": colours["soft"], "size": 12},
+        },
+        "xaxis": {
+            **axis,
+            "type": "category",
+            "automargin": True,
+            "nticks": 14,
+            "showgrid": False,
+            "tickangle": 0,
+            "range": [-0.6, count - 0.4],
+        },
+        "yaxis": {
+            **axis,
+            "automargin": True,
+            "ticksuffix": unit,
+            "rangemode": "normal",
+            "separatethousands": True,
+            "tickformat": ",~g",
+        },
+        "dragmode": "pan",
+    }

@@ -1,0 +1,212 @@
+"""A reading as a row of a page: everything the component draws, already in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from scorecard.board.board import Board
+from scorecard.board.cards import standing_on
+from scorecard.board.reading import Reading, Scorecard
+from scorecard.book.model.metric import Metric
+from scorecard.ground.clock import utc_text
+from scorecard.views.address import Address
+from scorecard.views.theme import word
+from scorecard.views.wording import (
+    change,
+    clock_text,
+    counted,
+    limit_text,
+    milliseconds,
+    person,
+    plain,
+    reading_span,
+    split_text,
+    value_text,
+)
+
+HISTORY = 13
+Mark = list[Any]
+"""[status, fresh until in ms or None, whether it counts]: enough for the browser to roll up and to age a card."""
+
+
+def spark(board: Board, reading: Reading, metric: Metric, now: datetime, last: int = HISTORY) -> dict[str, Any]:
+    """The last periods up to the reading's own: values, targets, statuses and a sentence for screen readers."""
+    series = list(board.series(metric.name, reading.grain, reading.slice, now, last, reading.period))
+    if not series or series[-1].period != reading.period:
+        series = [*series, reading][-last:]
+    known = [r for r in series if r.value is not None]
+    label = f"{counted(len(series), reading.grain)} to {reading.period}: "
+    if known:
+        first, final = known[0].value or 0.0, known[-1].value or 0.0
+        label += f"from {value_text(metric, first)} to {value_text(metric, final)}"
+    else:
+        label += "no values"
+    aim = limit_text(metric, reading.target, reading.value)
+    return {"points": [_point(r) for r in series], "label": label + (f", target {aim}" if aim else "")}
+
+
+def _point(reading: Reading) -> dict[str, Any]:
+    target = reading.target
+    # What adds up is shown where it is heading: a few days beside whole periods would look like a collapse.
+    said = "no value" if reading.value is None else reading.text
+    heading = None if reading.projected is None else reading.projected.value
+    return {
+        "value": reading.value if heading is None else heading,
+        "target": None if target is None else list(target) if isinstance(target, tuple) else [target],
+        "status": reading.status,
+        "fresh": milliseconds(reading.fresh_until),
+        "running": reading.running,
+        "label": f"{reading.period}: {said}, {word(reading.status, reading.reason)}",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the page around a row says already: its scorecard and its period, so that the row need not repeat them."""
+
+    card: str | None = None
+    period: str | None = None
+
+
+def row(
+    board: Board, reading: Reading, address: Address, now: datetime, around: Around = Around(), *, beside: bool = False
+) -> dict[str, Any]:
+    """One indicator on a page. ``beside``: a whole that stands beside the card's own slice of it."""
+    metric, zone = board.book.metric(reading.metric), board.book.organization.timezone
+    number, unit = (None, "") if reading.value is None else split_text(metric, _so_far(metric, reading))
+    aim = limit_text(metric, reading.target, reading.value)
+    kept = replace(address, period=address.period and reading.period, grain=address.grain and reading.grain)
+    return {
+        "key": ".".join([metric.name, reading.grain, *(reading.slice or ())]),
+        "metric": metric.name,
+        "title": metric.title,
+        "slice": None if reading.slice is None else board.title(reading.slice[1]),
+        "href": kept.to(f"/metrics/{metric.name}", reading.slice),
+        "tags": _tags(reading, beside),
+        "under": _under(board, metric, reading, around),
+        "owner": person(board.book.owner_of(metric)),
+        "number": number,
+        "unit": unit,
+        "tight": unit == "%",
+        "text": reading.text,
+        "heading": None if reading.projected is None else f"heading for {value_text(metric, reading.projected.value)}",
+        "target": None if aim is None else {"text": aim, "title": f"Target {aim}"},
+        "change": change(metric, reading),
+        "spark": spark(board, reading, metric, now),
+        "status": reading.status,
+        "word": word(reading.status, reading.reason),
+        "reason": reading.reason,
+        "because": _sentence(reading.because),
+        "stale": _sentence(_when_stale(reading, zone, now)),
+        "fresh": milliseconds(reading.fresh_until),
+        "beside": beside,
+        "period": reading.period,
+        "dates": reading_span(reading),
+        "running": reading.running,
+        "facts": _facts(metric, reading, zone, now),
+    }
+
+
+def _so_far(metric: Metric, reading: Reading) -> str:
+    """The value itself; on pace the printed text also says where it is heading, which stands apart here."""
+    if reading.projected is None or reading.value is None:
+        return reading.text
+    return value_text(metric, reading.value)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def _when_stale(reading: Reading, zone: str, now: datetime) -> str:
+    loaded = clock_text(reading.loaded_at, zone, now) or utc_text(reading.loaded_at) or "ever"
+    return f"no good load since {loaded}; it was: {reading.because}"
+
+
+def _tags(reading: Reading, beside: bool) -> list[dict[str, str]]:
+    tags = []
+    if beside:
+        tags.append({"text": "whole", "kind": "whole", "title": "All of it together; this card counts its own part"})
+    if reading.running:
+        tags.append(
+            {"text": "running", "kind": "running", "title": "The period has not ended: this number still moves"}
+        )
+    elif reading.provisional:
+        tags.append(
+            {
+                "text": "provisional",
+                "kind": "running",
+                "title": "The period has ended; late data may still change this number",
+            }
+        )
+    if reading.conclusive is False:
+        tags.append(
+            {
+                "text": "not conclusive",
+                "kind": "thin",
+                "title": "So few observations that chance alone could turn the colour",
+            }
+        )
+    return tags
+
+
+def _under(board: Board, metric: Metric, reading: Reading, around: Around) -> str:
+    """Where it belongs and what period it is of, as far as the page around it does not say so."""
+    where, title = None, None
+    if reading.slice is not None:
+        where = reading.slice[1]
+        title = board.title(where)
+    elif metric.process is not None:
+        where, title = metric.process, board.book.processes[metric.process].title
+    elif metric.team is not None:
+        where, title = metric.team, board.book.teams[metric.team].title
+    period = None if reading.period == around.period else reading.period
+    return " · ".join(part for part in (None if where == around.card else title, period) if part)
+
+
+def _facts(metric: Metric, reading: Reading, zone: str, now: datetime) -> list[tuple[str, str]]:
+    facts = [("Period", f"{reading.period} ({reading_span(reading)})")]
+    if (aim := limit_text(metric, reading.target, reading.value)) is not None:
+        facts.append(("Target", aim))
+    if (limit := limit_text(metric, reading.amber, reading.value)) is not None:
+        facts.append(("Limit of amber", limit))
+    if reading.projected is not None:
+        facts.append(("Heading for", value_text(metric, reading.projected.value)))
+    if reading.n is not None:
+        facts.append(("Observations", plain(reading.n)))
+    if reading.previous is not None:
+        facts.append(
+            ("Same point before" if reading.running else "Period before", value_text(metric, reading.previous))
+        )
+    if reading.year_ago is not None:
+        facts.append(("A year ago", value_text(metric, reading.year_ago)))
+    if (until := clock_text(reading.data_until, zone, now)) is not None:
+        facts.append(("Data until", until))
+    if (loaded := clock_text(reading.loaded_at, zone, now)) is not None:
+        facts.append(("Loaded", loaded))
+    return facts
+
+
+def marks(board: Board, card: Scorecard) -> list[Mark]:
+    """The marks of a card's readings; a whole beside the card's own slice and what has no weight do not count."""
+    counting = {
+        (s.metric.name, s.slice): s.rolls_up and s.metric.weight > 0
+        for s in standing_on(board.book, card.name, board.readings)
+    }
+    return [[r.status, milliseconds(r.fresh_until), counting.get((r.metric, r.slice), True)] for r in card.readings]
+
+
+def beside(board: Board, card: Scorecard) -> set[tuple[str, tuple[str, str] | None]]:
+    """(metric, slice) of the wholes that stand beside the card's own slices."""
+    return {(s.metric.name, s.slice) for s in standing_on(board.book, card.name, board.readings) if not s.rolls_up}
+
+
+def rows(
+    board: Board, card: Scorecard, held: Iterable[Reading], address: Address, now: datetime
+) -> list[dict[str, Any]]:
+    """The rows of some of a card's readings."""
+    aside, around = beside(board, card), Around(card.name, card.period)
+    return [row(board, r, address, now, around, beside=(r.metric, r.slice) in aside) for r in held]

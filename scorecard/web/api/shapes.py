@@ -1,0 +1,111 @@
+"""How boards, sources and loads are written for programs: JSON, and CSV that no spreadsheet will run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from scorecard.board.reading import Reading, SourceState
+from scorecard.ground.clock import utc_text
+from scorecard.warehouse.engine import Load
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_RUNS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def source_json(state: SourceState, now: datetime) -> dict[str, object]:
+    """One source's freshness; ``fresh`` is as of ``now``."""
+    return {
+        "name": state.name,
+        "kind": state.kind,
+        "outcome": state.outcome,
+        "fresh": state.loaded_at is not None and (state.fresh_until is None or now <= state.fresh_until),
+        "loaded_at": utc_text(state.loaded_at),
+        "data_until": utc_text(state.data_until),
+        "fresh_until": utc_text(state.fresh_until),
+        "next_run": utc_text(state.next_run),
+        "problem": state.problem,
+        "hint": state.hint,
+        "rows": state.rows,
+        "generation": state.generation,
+        "quarantined": state.quarantined,
+        "future_rows": state.future_rows,
+        "undated_rows": state.undated_rows,
+        "unassigned": list(state.unassigned),
+    }
+
+
+def load_json(load: Load) -> dict[str, object]:
+    """One load, with the counts that account for every row."""
+    return {
+        "id": load.id,
+        "source": load.source,
+        "outcome": load.outcome,
+        "cause": load.cause,
+        "started_at": utc_text(load.started_at),
+        "finished_at": utc_text(load.finished_at),
+        "generation": load.generation,
+        "read": load.read,
+        "loaded": load.loaded,
+        "unchanged": load.unchanged,
+        "duplicate": load.duplicate,
+        "quarantined": load.quarantined,
+        "removed": load.removed,
+        "seconds": load.seconds,
+        "problem": load.problem,
+        "problems": [p.as_json() for p in load.problems],
+    }
+
+
+def readings_csv(readings: Iterable[Reading]) -> str:
+    """One line a reading, with the JSON's names; bands as ``low..high``, the projection in four columns."""
+    rows = [_flat(r.as_json()) for r in readings]
+    return table_csv(COLUMNS, rows)
+
+
+def table_csv(columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """RFC 4180 text; a text that a spreadsheet would run as a formula gets a quote in front."""
+    names = list(columns)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(names)
+    writer.writerows([safe_cell(row.get(name)) for name in names] for row in rows)
+    return text.getvalue()
+
+
+def safe_cell(value: object) -> str:
+    """A value as it may stand in a CSV cell."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    text = str(value)
+    return "'" + text if text.startswith(_RUNS) and not _NUMBER.fullmatch(text) else text
+
+
+COLUMNS = (
+    "metric", "grain", "period", "slice", "team", "process", "start", "end", "running", "provisional", "value", "text",
+    "numerator", "denominator", "n", "target", "amber", "status", "judged", "reason", "because", "projected_value",
+    "projected_low", "projected_high", "projected_chance", "previous", "year_ago", "signals", "conclusive", "loaded_at",
+    "data_until", "fresh_until", "as_of", "version",
+)  # fmt: skip
+"""The columns of a reading's CSV, in order."""
+
+
+def _flat(reading: dict[str, object]) -> dict[str, object]:
+    projected = reading.pop("projected")
+    for part in ("value", "low", "high", "chance"):
+        reading[f"projected_{part}"] = projected.get(part) if isinstance(projected, Mapping) else None
+    for name in ("target", "amber"):
+        if isinstance(band := reading[name], list):
+            reading[name] = "..".join(repr(limit) for limit in band)
+    if isinstance(where := reading["slice"], Mapping):
+        reading["slice"] = " ".join(f"{kind}:{name}" for kind, name in where.items())
+    if isinstance(signals := reading["signals"], list):
+        reading["signals"] = " ".join(str(s) for s in signals)
+    return reading

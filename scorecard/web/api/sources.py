@@ -1,0 +1,39 @@
+"""Where the numbers come from: freshness, run history, and the hook that asks for a pull."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from scorecard.ground.errors import NotFound, Problem, did_you_mean
+from scorecard.web.answers import json_answer
+from scorecard.web.api.asked import Asked, json_body
+from scorecard.web.api.shapes import load_json, source_json
+from scorecard.web.doors import Doors
+
+
+def attach_sources(api: Blueprint, doors: Doors) -> None:
+    """``/sources``, ``/loads`` and ``/sources/<source>/refresh``."""
+
+    @api.get("/sources")
+    def sources() -> Response:
+        Asked()
+        now, board = doors.clock.now(), doors.publisher.current()
+        notices = [notice.as_json() for notice in board.notices]
+        return json_answer({"sources": [source_json(s, now) for s in board.sources], "notices": notices})
+
+    @api.get("/loads")
+    def loads() -> Response:
+        asked = Asked("source", "limit")
+        board, source = doors.publisher.current(), asked.text("source")
+        if source is not None and source not in board.book.sources:
+            raise NotFound(Problem(f"no source is called '{source}'", hint=did_you_mean(source, board.book.sources)))
+        found = [load for load in board.loads if source in (None, load.source)]
+        return json_answer({"loads": [load_json(load) for load in found[: asked.number("limit", 100, 1000)]]})
+
+    @api.post("/sources/<source>/refresh")
+    def refresh(source: str) -> Response:
+        Asked()
+        if request.content_length:  # a hook may say what it likes about itself, as long as it is JSON
+            json_body()
+        doors.refresh(source, "hook")
+        return json_answer({"source": source, "asked": True}, 202)

@@ -1,0 +1,183 @@
+"""The board: readings judged, cards, selections; and that an incremental build equals a full one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from scorecard.board.board import Board
+from scorecard.board.build import Ingredients, build
+from scorecard.book.model import Book
+from scorecard.book.model.metric import Count, Mean, Metric, Split
+from scorecard.book.model.organization import Organization, Person, Process, Team
+from scorecard.book.model.source import Schedule, Source
+from scorecard.ground.errors import NotFound, Refused
+from scorecard.ground.periods.calendar import Calendar
+from scorecard.judgement.targets import Relative, Target, Tolerance, Versus
+from scorecard.measures.values import Cell, Measured, Series
+from scorecard.warehouse.engine import Standing
+
+CALENDAR = Calendar("Europe/Berlin")
+NOW = datetime(2026, 9, 28, 8, tzinfo=UTC)  # a Monday
+ANA = Person("Ana Ruiz")
+WEEKS = CALENDAR.between("week", date(2026, 8, 3), date(2026, 9, 28))
+
+
+def book() -> Book:
+    def metric(name: str, **more: object) -> Metric:
+        basis: dict[str, object] = {
+            "title": name.title(), "measure": Count(), "role": "leading", "better": "higher", "source": "tickets", "time": "at",
+        }  # fmt: skip
+        return Metric(name=name, **{**basis, **more})  # type: ignore[arg-type]
+
+    metrics = (
+        metric(
+            "solved",
+            process="desk",
+            targets=(Target(100.0, tolerance=Tolerance(0.1, True)),),
+            split=Split("team", "team"),
+        ),
+        metric("grown", team="support", role="lagging", targets=(Target(Relative(Versus("previous"), 0.05)),)),
+        metric("plain", team="support", weight=0),
+        metric("rated", measure=Mean(None), min_sample=20, targets=(Target(4.0, amber=3.5),)),  # type: ignore[arg-type]
+    )
+    return Book(
+        organization=Organization("Test", ANA, "Europe/Berlin"),
+        sources={"tickets": Source("tickets", "csv", {}, Schedule(every_seconds=60), time="at")},
+        teams={
+            "support": Team("support", "Support", ANA),
+            "night": Team("night", "Night shift", None, parent="support"),
+        },
+        processes={"desk": Process("desk", "Desk", "support", ANA)},
+        metrics={m.name: m for m in metrics},
+    )
+
+
+BOOK = book()
+
+
+def measured(values: dict[str, list[float | None]], changed: dict[object, frozenset[int]] | None = None) -> Measured:
+    def series(row: list[float | None]) -> Series:
+        return Series(WEEKS, tuple(Cell(v, n=None if v is None else int(v)) for v in row))
+
+    keys = {
+        (n.split("/")[0], "week", ("team", n.split("/")[1]) if "/" in n else None): row for n, row in values.items()
+    }
+    return Measured({key: series(row) for key, row in keys.items()}, changed=changed)  # type: ignore[arg-type]
+
+
+VALUES: dict[str, list[float | None]] = {
+    "solved": [90, 95, 100, 105, 99, 89, 120, 130, 10],
+    "solved/night": [9, 9, 9, 9, 9, 9, 9, 9, 1],
+    "grown": [100, 105, 105, 120, 110, 120, 130, 140, 20],
+    "plain": [1, 2, 3, 4, 5, 6, 7, 8, 9],
+    "rated": [30, 30, 30, 30, 30, 30, 19, None, None],
+}
+
+
+def made(now: datetime = NOW, version: int = 7, loaded: datetime | None = NOW) -> Ingredients:
+    standing = Standing("tickets", loaded, loaded, 3, 1000, {"at": "TIMESTAMP"})
+    return Ingredients(BOOK, CALENDAR, now, version, {} if loaded is None else {"tickets": standing})
+
+
+def board() -> Board:
+    return build(made(), measured(VALUES))
+
+
+def test_colours_follow_the_targets_of_the_period() -> None:
+    rows = board().series("solved", last=None, now=NOW)
+    assert [r.status for r in rows[:-1]] == ["amber", "amber", "green", "green", "amber", "red", "green", "green"]
+    assert all(r.reason == "target" for r in rows[:-1])
+    assert (rows[-1].running, rows[-1].provisional) == (True, True)
+    assert rows[-2].previous == 120
+    grown = board().series("grown", last=None, now=NOW)
+    assert (grown[0].status, grown[0].reason) == ("neutral", "no_comparison")
+    assert [r.status for r in grown[1:4]] == ["green", "red", "green"]
+
+
+def test_a_slice_inherits_no_target_that_adds_up() -> None:
+    rows = board().series("solved", slice=("team", "night"), now=NOW)
+    assert {(r.status, r.reason) for r in rows[:-1]} == {("neutral", "no_target")}
+    assert (rows[0].team, rows[0].process) == ("night", "desk")
+
+
+def test_a_card_shows_the_last_closed_period_and_rolls_up() -> None:
+    card = board().scorecard("support", now=NOW)
+    assert [(r.metric, r.period, r.status) for r in card.readings] == [
+        ("solved", "2026-W39", "green"), ("plain", "2026-W39", "neutral"), ("grown", "2026-W39", "green"),
+    ]  # fmt: skip
+    assert card.status == "green"
+    assert card.counts == {"red": 0, "amber": 0, "grey": 0, "green": 2, "neutral": 0}
+    assert card.owner == "Ana Ruiz"
+    night = board().scorecard("night", now=NOW)
+    assert [(r.metric, r.slice) for r in night.readings] == [("solved", ("team", "night"))]
+    whole = board().scorecard("organization", now=NOW)
+    assert whole.status is None
+    assert sum(whole.counts.values()) == 3
+    assert [r.metric for r in whole.readings] == ["rated"]
+
+
+def test_too_few_and_nothing_are_grey() -> None:
+    rows = {r.period: r for r in board().series("rated", last=None, now=NOW)}
+    assert (rows["2026-W38"].status, rows["2026-W38"].reason) == ("grey", "too_few")
+    assert (rows["2026-W39"].status, rows["2026-W39"].reason) == ("grey", "no_data")
+    assert rows["2026-W37"].status == "green"
+
+
+def test_a_period_beyond_the_grid_is_no_data_not_an_error() -> None:
+    reading = board().reading("solved", None, "2024-W01", None, NOW)
+    assert (reading.status, reading.reason, reading.value) == ("grey", "no_data", None)
+    never = build(made(loaded=None), Measured({}))
+    assert never.scorecard("support", now=NOW).status == "grey"
+
+
+def test_a_reading_turns_grey_when_its_freshness_ends() -> None:
+    shown = board()
+    running = shown.series("solved", now=NOW)[-1]
+    assert running.fresh_until == NOW + timedelta(minutes=10)
+    later = shown.series("solved", now=NOW + timedelta(minutes=11))
+    assert (later[-1].status, later[-1].reason) == ("grey", "stale")
+    assert later[-2].status == "green"  # its load came after its end: it stays
+
+
+def test_selections() -> None:
+    shown = board()
+    assert [r.metric for r in shown.select(team="support", now=NOW)] == ["solved", "grown", "plain"]
+    assert [r.slice for r in shown.select(["solved"], team="night", now=NOW)] == [("team", "night")]
+    assert [r.period for r in shown.select(["solved"], periods=2, now=NOW)] == ["2026-W38", "2026-W39"]
+    assert len(shown.select(["solved"], first="2026-W36", last="2026-W38", now=NOW)) == 3
+    assert [r.period for r in shown.select(["solved"], first="2026-09-21", now=NOW)] == ["2026-W39", "2026-W40"]
+    with pytest.raises(NotFound, match="did you mean 'solved'"):
+        shown.select(["sovled"], now=NOW)
+    with pytest.raises(NotFound, match="did you mean 'support'"):
+        shown.select(team="suport", now=NOW)
+    with pytest.raises(Refused, match="coarser"):
+        shown.select(["solved"], grain="day", now=NOW)
+
+
+@pytest.mark.parametrize("touched", [0, 3, 6, 7, 8])
+def test_an_incremental_board_equals_a_full_one(touched: int) -> None:
+    before = board()
+    values = {name: list(row) for name, row in VALUES.items()}
+    values["grown"][touched] = 77.0
+    later = made(NOW + timedelta(hours=30), 8, NOW + timedelta(hours=30))
+    changes: dict[object, frozenset[int]] = {("grown", "week", None): frozenset({touched})}
+    quick = build(later, measured(values, changes), before)
+    full = build(later, measured(values))
+
+    def bare(rows: Board) -> list[object]:
+        return [
+            replace(r, as_of=NOW, version=0, loaded_at=None, data_until=None)
+            for key in rows.readings
+            for r in rows.readings[key]
+        ]
+
+    assert bare(quick) == bare(full)
+    kept = [r for r in quick.readings["grown", "week", None] if r.version == 7]
+    assert kept or touched < 2  # most of it was taken over
+
+
+def test_the_next_turn_is_the_first_moment_that_changes_anything() -> None:
+    assert board().next_turn(NOW) == NOW + timedelta(minutes=10)

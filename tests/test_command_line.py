@@ -1,0 +1,149 @@
+"""The command line as a program sees it: options, exit statuses, words instead of tracebacks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BOOK = """
+version: 1
+organization: {name: Test, timezone: UTC}
+sources:
+  orders: {kind: csv, path: orders.csv, every: 1m, key: [order_id], time: ordered_at}
+teams:
+  sales: {title: Sales, owner: Ana Ruiz}
+metrics:
+  orders_count: {title: Orders, team: sales, role: lagging, source: orders, count: rows, better: higher, target: 3, amber: 2}
+  revenue: {title: Revenue, team: sales, role: lagging, source: orders, sum: amount, unit: EUR, better: higher}
+"""
+ROWS = """order_id,ordered_at,amount
+1,2026-09-21T10:00:00Z,10.50
+2,2026-09-22T10:00:00Z,20.25
+3,2026-09-23T10:00:00Z,30.00
+4,2026-09-15T10:00:00Z,1.00
+"""
+NOW = "2026-09-28T08:00:00Z"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "metrics.yaml").write_text(BOOK)
+    (tmp_path / "orders.csv").write_text(ROWS)
+    return tmp_path
+
+
+def scorecard(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "scorecard", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_refresh_then_values_in_every_format(folder: Path) -> None:
+    done = scorecard(folder, "--now", NOW, "--format", "json", "refresh")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    load = report["loads"][0]
+    assert report["version"] >= 1
+    assert (load["source"], load["outcome"], load["read"], load["loaded"], load["problem"]) == (
+        "orders",
+        "ok",
+        4,
+        4,
+        None,
+    )
+    answered = scorecard(folder, "values", "--format", "json", "--now", NOW)
+    readings = {r["metric"]: r for r in json.loads(answered.stdout)["readings"]}
+    assert (readings["orders_count"]["period"], readings["orders_count"]["value"]) == ("2026-W39", 3)
+    assert (readings["orders_count"]["status"], readings["orders_count"]["reason"]) == ("green", "target")
+    assert readings["revenue"]["value"] == 60.75
+    assert (readings["revenue"]["status"], readings["revenue"]["reason"]) == ("neutral", "no_target")
+    before = scorecard(folder, "--now", NOW, "values", "orders_count", "--period", "2026-W38", "--format=json")
+    assert json.loads(before.stdout)["readings"][0]["status"] == "red"
+    rows = list(csv.DictReader(io.StringIO(scorecard(folder, "--now", NOW, "--format", "csv", "values").stdout)))
+    assert [r["metric"] for r in rows] == ["orders_count", "revenue"]
+    table = scorecard(folder, "--now", NOW, "values", "--periods", "2").stdout
+    assert table.count("2026-W38") == 2
+    assert "● green" in table
+
+
+def test_wrong_usage_is_2_and_wrong_input_is_1(folder: Path) -> None:
+    assert scorecard(folder, "valeus").returncode == 2
+    assert scorecard(folder, "values", "--format", "xml").returncode == 2
+    scorecard(folder, "--now", NOW, "refresh")
+    unknown = scorecard(folder, "--now", NOW, "values", "orders_cuont")
+    assert unknown.returncode == 1
+    assert "no metric is called 'orders_cuont' (did you mean 'orders_count'?)" in unknown.stderr
+    label = scorecard(folder, "--now", NOW, "values", "--period", "2026-W99")
+    assert label.returncode == 1
+    missing = scorecard(folder, "--config", "metrix.yaml", "check")
+    assert missing.returncode == 1
+    assert "metrix.yaml" in missing.stderr
+    clock = scorecard(folder, "--now", "yesterday", "values")
+    assert clock.returncode == 1
+    assert "yesterday" in clock.stderr
+    for failed in (unknown, label, missing, clock):
+        assert "Traceback" not in failed.stderr + failed.stdout
+
+
+def test_check_says_every_mistake_and_json_carries_places(folder: Path) -> None:
+    good = scorecard(folder, "check")
+    assert good.returncode == 0, good.stderr
+    (folder / "metrics.yaml").write_text(BOOK.replace("count: rows", "cuont: rows").replace("every: 1m", "every: soon"))
+    bad = scorecard(folder, "--format", "json", "check")
+    assert bad.returncode == 1
+    problems = json.loads(bad.stdout)["problems"]
+    assert {"file", "line", "column", "message", "hint", "severity"} == set(problems[0])
+    assert [p["line"] for p in problems if p["severity"] == "error"][:2] == [5, 9]
+    assert any("cuont" in p["message"] for p in problems)
+
+
+def test_check_looks_at_the_loaded_tables(folder: Path) -> None:
+    scorecard(folder, "--now", NOW, "refresh")
+    (folder / "metrics.yaml").write_text(BOOK.replace("sum: amount", "sum: amuont"))
+    checked = scorecard(folder, "check")
+    assert checked.returncode == 1
+    assert "metrics.yaml:10:" in checked.stderr
+    assert "amount" in checked.stderr
+
+
+def test_a_failed_source_is_exit_1_and_changes_no_value(folder: Path) -> None:
+    scorecard(folder, "--now", NOW, "refresh")
+    before = scorecard(folder, "--now", NOW, "--format", "json", "values").stdout
+    (folder / "orders.csv").write_text(ROWS.replace("amount", "amuont"))
+    failed = scorecard(folder, "--now", NOW, "--format", "json", "refresh")
+    assert failed.returncode == 1
+    assert json.loads(failed.stdout)["loads"][0]["outcome"] == "failed"
+    after = scorecard(folder, "--now", NOW, "--format", "json", "values").stdout
+
+    def bare(text: str) -> list[tuple[object, ...]]:
+        return [(r["metric"], r["value"], r["status"], r["because"]) for r in json.loads(text)["readings"]]
+
+    assert bare(before) == bare(after)
+    history = json.loads(scorecard(folder, "--format", "json", "loads", "orders").stdout)["loads"]
+    assert [x["outcome"] for x in history] == ["failed", "ok"]
+
+
+def test_explain_gives_definition_sql_and_steps(folder: Path) -> None:
+    scorecard(folder, "--now", NOW, "refresh")
+    answer = json.loads(scorecard(folder, "--now", NOW, "--format", "json", "explain", "orders_count").stdout)
+    assert answer["place"].startswith("metrics.yaml:9")
+    assert answer["sql"]
+    assert answer["steps"]
+    assert answer["reading"]["value"] == 3
+    assert "orders" in scorecard(folder, "--now", NOW, "explain", "orders_count").stdout
+
+
+def test_schema_is_json(folder: Path) -> None:
+    assert json.loads(scorecard(folder, "schema").stdout)["$schema"].startswith("https://json-schema.org/")
+
+
+def test_a_read_only_data_folder_is_said(folder: Path) -> None:
+    (folder / "file").write_text("")
+    refused = scorecard(folder, "--data", "file/data", "refresh")
+    assert refused.returncode == 1
+    assert "data folder" in refused.stderr

@@ -1,0 +1,390 @@
+"""Pages as pure functions: an address and a board in, JSON out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from scorecard.board.board import Board
+from scorecard.book.model import Book
+from scorecard.book.model.organization import Organization, Person
+from scorecard.ground.errors import Place, Problem
+from scorecard.views.address import Address, mail, outside
+from scorecard.views.charts import chart
+from scorecard.views.shell import Frame, opening_page, page_for
+from tests.fixtures import northwind
+from tests.fixtures.northwind import NOW
+
+FRAME = Frame(NOW)
+
+
+@pytest.fixture(scope="module")
+def board() -> Board:
+    return northwind.board()
+
+
+def page(board: Board, address: str, **frame: Any) -> dict[str, Any]:
+    made = page_for(board, address, Frame(frame.pop("now", NOW), **frame)).page
+    json.dumps(made, allow_nan=False)  # what does not fit into JSON never reaches a browser
+    return made
+
+
+def rows(made: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["metric"]: row for group in made["body"]["groups"] for row in group["rows"]}
+
+
+def walk(node: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield key, value
+            yield from walk(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from walk(value)
+
+
+# -- scorecards ------------------------------------------------------------------------------------------------
+
+
+def test_a_process_page_shows_leading_before_lagging_and_worst_first(board: Board) -> None:
+    made = page(board, "/processes/ticket-resolution")
+    assert [g["role"] for g in made["body"]["groups"]] == ["leading", "lagging"]
+    assert [r["status"] for r in made["body"]["groups"][0]["rows"]] == ["red", "amber", "green", "green"]
+    card = made["body"]["card"]
+    assert (card["owner"]["name"], card["deputy"]["name"]) == ("Ben Ito", "Carla Ruiz")
+    assert card["sop"]["href"] == "https://wiki.example.com/sop/7"
+    assert card["reviewed"] == {"text": "3 Sep 2026 · next by 3 Sep 2027", "overdue": False}
+    assert made["tab"] == "Ticket resolution · Northwind Operations"
+
+
+def test_a_row_carries_value_target_change_and_history_in_words(board: Board) -> None:
+    row = rows(page(board, "/processes/ticket-resolution"))["first_reply_p90"]
+    assert (row["number"], row["unit"], row["target"]["text"]) == ("27.4", "min", "≤ 30.0 min")
+    assert row["word"] == "On target"
+    assert len(row["spark"]["points"]) == 13
+    assert row["spark"]["label"].startswith("13 weeks to 2026-W39: from ")
+    assert row["because"].startswith("27.4 min is at or under")
+    assert row["change"]["arrow"] == "down"
+    assert row["change"]["sense"] == "better"  # lower is better
+
+
+def test_an_arrow_says_worse_by_the_metrics_own_direction(board: Board) -> None:
+    made = rows(page(board, "/processes/order-fulfilment"))
+    assert (made["otif"]["change"]["arrow"], made["otif"]["change"]["sense"]) == ("down", "worse")
+    assert rows(page(board, "/teams/support"))["occupancy"]["change"]["sense"] == "none"  # a band has no direction
+
+
+def test_counts_leave_out_what_has_no_weight_and_the_whole_beside_a_slice(board: Board) -> None:
+    heavy = board.book.metrics["backlog"]
+    book = replace(board.book, metrics={**board.book.metrics, "backlog": replace(heavy, weight=0)})
+    made = page(replace(board, book=book), "/processes/ticket-resolution")
+    counting = [mark for mark in made["marks"] if mark[2]]
+    assert len(made["marks"]) == 6
+    assert sorted(mark[0] for mark in counting) == ["amber", "amber", "green", "green", "green"]
+
+
+def test_a_team_page_links_to_what_stands_below(board: Board) -> None:
+    made = page(board, "/teams/support?theme=dark&period=2026-W30")
+    assert [c["title"] for c in made["body"]["children"]] == ["Night shift", "Day shift", "Ticket resolution"]
+    assert all("theme=dark" in c["href"] and "period=2026-W30" in c["href"] for c in made["body"]["children"])
+    assert [c["text"] for c in made["crumbs"]] == ["Northwind Operations", "Operations"]
+
+
+def test_a_slice_links_to_its_own_part_of_the_metric(board: Board) -> None:
+    row = rows(page(board, "/teams/night-shift"))["csat"]
+    assert row["href"] == "/metrics/csat?team=night-shift"
+
+
+def test_an_overdue_review_a_missing_deputy_and_an_unsafe_link_are_seen(board: Board) -> None:
+    late = page(board, "/processes/order-fulfilment")["body"]["card"]
+    assert late["reviewed"] == {"text": "11 Jun 2025 · overdue since 11 Jun 2026", "overdue": True}
+    assert page(board, "/processes/release")["body"]["card"]["deputy"] is None
+    unsafe = page(board, "/processes/invoicing")["body"]["card"]
+    assert unsafe["sop"] == {"href": None, "text": "javascript:alert(1)"}
+
+
+# -- freshness -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_stale_now_is_grey_now_and_says_what_it_was(board: Board) -> None:
+    row = rows(page(board, "/processes/invoicing"))["invoice_days"]
+    assert (row["status"], row["word"], row["reason"]) == ("grey", "Stale", "stale")
+    assert "it was" in row["because"]
+
+
+def test_what_will_be_stale_carries_the_moment_and_the_sentence(board: Board) -> None:
+    made = page(board, "/wall/support-floor")
+    tile = next(t for t in made["body"]["screens"][0]["tiles"] if t["metric"] == "backlog")
+    assert tile["fresh"] == int((NOW + timedelta(minutes=10)).timestamp() * 1000)
+    assert tile["stale"].startswith("No good load since 14:05; it was: 655 is")
+    assert page(board, "/", ticking=False)["ticking"] is False
+
+
+def test_nothing_stale_is_green_on_any_page_at_any_time(board: Board) -> None:
+    for address in ("/", "/teams/support", "/metrics", "/metrics/csat", "/wall/support-floor", "/wall/all-hands"):
+        for hours in (0, 1, 24, 24 * 14):
+            now = NOW + timedelta(hours=hours)
+            made = page(board, address, now=now)
+            for _, node in walk(made):
+                if isinstance(node, dict) and node.get("fresh") is not None and node.get("fresh") < made["now"]:
+                    assert node["status"] == "grey", (address, hours, node)
+
+
+# -- the organisation ------------------------------------------------------------------------------------------
+
+
+def test_the_organisation_names_what_is_red_now_and_whose_it_is(board: Board) -> None:
+    made = page(board, "/")
+    red = made["body"]["exceptions"][0]
+    assert red["role"] == "red"
+    named = {(row["title"], row["owner"]["name"], row["card"]["text"]) for row in red["rows"]}
+    assert ("Open tickets", "Ben Ito", "Ticket resolution") in named  # on the process's card, not twice on its team's
+    assert ("Satisfied customers, Night shift", "Ben Ito", "Night shift") in named
+    assert len([n for n in named if n[0] == "Open tickets"]) == 1
+
+
+def test_teams_stand_worst_first_with_their_processes_below(board: Board) -> None:
+    teams = page(board, "/")["body"]["teams"]
+    assert teams[0]["title"] == "Operations"
+    assert [(b["title"], b["level"]) for b in teams[0]["below"]][:2] == [("Logistics", 1), ("Order fulfilment", 2)]
+    assert {t["title"] for t in teams} == {"Operations", "Engineering", "Sales", "Finance"}
+
+
+def test_foundations_name_what_processes_lack(board: Board) -> None:
+    found = {
+        item["title"]: [link["text"] for link in item["links"]] for item in page(board, "/")["body"]["foundations"]
+    }
+    assert found["1 process without a deputy"] == ["Release to production"]
+    assert found["1 process without a written procedure"] == ["Lead handling"]
+    assert "Order fulfilment" in found["2 processes with an overdue procedure review"]
+
+
+def test_an_empty_organisation_says_what_to_do_next() -> None:
+    empty = northwind.board(of=Book(Organization("New", Person("A", None))))
+    assert "metrics.yaml" in page(empty, "/")["body"]["empty"]["text"]
+    assert page(empty, "/metrics")["body"]["group"] is None
+
+
+# -- periods, grains, themes -----------------------------------------------------------------------------------
+
+
+def test_pages_open_on_the_last_closed_period_and_step_from_there(board: Board) -> None:
+    when = page(board, "/teams/support")["when"]
+    assert (when["label"], when["dates"], when["running"]) == ("2026-W39", "21 – 27 Sep 2026", False)
+    assert when["previous"]["href"] == "/teams/support?period=2026-W38"
+    assert when["next"]["href"] == "/teams/support?period=2026-W40"
+    assert when["next"]["text"].startswith("2026-W40 (running)")
+    assert when["latest"]["href"] is None
+    running = page(board, "/teams/support?period=2026-W40")["when"]
+    assert running["running"]
+    assert running["next"]["href"] is None
+    assert running["previous"]["href"] == "/teams/support"  # the last closed one needs no query
+
+
+def test_a_grain_keeps_the_time_that_is_looked_at(board: Board) -> None:
+    made = page(board, "/teams/support?period=2026-W30")
+    by = {grain["text"]: grain["href"] for grain in made["grains"]}
+    assert by["Month"] == "/teams/support?period=2026-07&grain=month"
+    month = page(board, by["Month"])
+    assert month["when"]["label"] == "2026-07"
+    assert rows(month)["backlog"]["period"] == "2026-07"
+    assert {g["text"]: g["href"] for g in page(board, "/teams/support")["grains"]}[
+        "Year"
+    ] == "/teams/support?grain=year"
+
+
+def test_every_address_keeps_its_theme(board: Board) -> None:
+    for address in ("/", "/teams/support", "/processes/invoicing", "/metrics", "/metrics/csat", "/data", "/nope"):
+        made = page(board, f"{address}?theme=dark")
+        assert made["theme"] == "dark"
+        links = [value for key, value in walk(made) if key == "href" and isinstance(value, str) and value[0] == "/"]
+        assert links, address
+        assert all("theme=dark" in link for link in links), address
+        assert "theme=light" in made["themes"]["light"]
+    assert page(board, "/?theme=pink")["theme"] is None
+
+
+def test_a_period_that_cannot_be_is_said_on_the_page(board: Board) -> None:
+    drawn = page_for(board, "/teams/support?period=2026-W99", FRAME)
+    assert (drawn.found, drawn.page["kind"]) == (False, "missing")
+    assert "2026-W99" in drawn.page["body"]["text"]
+    assert all("period" not in link["href"] for link in drawn.page["body"]["links"])
+
+
+# -- metrics ---------------------------------------------------------------------------------------------------
+
+
+def test_a_metric_page_has_readings_definition_sql_slices_and_notes(board: Board) -> None:
+    body = page(board, "/metrics/csat")["body"]
+    assert body["readings"][0]["period"] == "2026-W40"
+    assert body["readings"][0]["running"]
+    assert len(body["readings"]) == 53
+    assert body["definition"].startswith("csat:")
+    assert body["sql"][0].startswith("select")
+    assert [part["title"] for part in body["slices"]] == ["Night shift", "Day shift"]
+    assert body["notes"][0]["by"] == "Ben Ito"
+    assert body["notes"][1]["about"] == "night-shift"
+    assert body["note"] == {
+        "metric": "csat",
+        "grain": "week",
+        "slice": None,
+        "period": "2026-W39",
+        "periods": [r["period"] for r in body["readings"][:13]],
+    }
+
+
+def test_a_metric_page_shows_one_slice_at_another_grain(board: Board) -> None:
+    made = page(board, "/metrics/csat?team=night-shift&grain=month&period=2026-W30")
+    assert made["when"]["label"] == "2026-06"  # the last month that had ended by the end of that week
+    assert made["body"]["note"]["slice"] == {"team": "night-shift"}
+    assert [s["text"] for s in made["slices"] if s["current"]] == ["Night shift"]
+
+
+def test_a_chart_has_values_target_and_limit_with_a_mark_per_status(board: Board) -> None:
+    drawn = page_for(board, "/metrics/backlog", FRAME)
+    figure = chart(board.book.metric("backlog"), drawn.chart, "2026-W39", "light").figure
+    names = [trace.name for trace in figure.data]
+    assert names == ["Limit of amber", "Target", "Open tickets"]
+    assert figure.data[1].line.dash == "dot"
+    assert set(figure.data[2].marker.symbol) == {"square", "triangle-up"}
+    assert page_for(board, "/teams/support", FRAME).chart == ()  # no other page needs the chart's library
+
+
+def test_a_chart_of_a_band_and_of_a_running_sum(board: Board) -> None:
+    band = page_for(board, "/metrics/occupancy", FRAME)
+    assert [t.name for t in chart(board.book.metric("occupancy"), band.chart, "2026-W39", "dark").figure.data].count(
+        "Target"
+    ) == 2
+    made = page_for(board, "/metrics/orders_shipped", FRAME)
+    names = [t.name for t in chart(board.book.metric("orders_shipped"), made.chart, "2026-W39", "dark").figure.data]
+    assert names[-1] == "Heading for"
+
+
+def test_the_list_can_be_searched_by_everything_that_names_a_metric(board: Board) -> None:
+    listed = {row["metric"]: row for row in page(board, "/metrics")["body"]["group"]["rows"]}
+    assert len(listed) == len(board.book.metrics)
+    for word in ("csat", "satisfied", "ben ito", "support", "ticket resolution", "surveys", "lagging"):
+        assert word in listed["csat"]["words"]
+
+
+# -- data ------------------------------------------------------------------------------------------------------
+
+
+def test_the_data_page_puts_trouble_first_and_accounts_for_rows(board: Board) -> None:
+    body = page(board, "/data")["body"]
+    assert [(s["name"], s["word"]) for s in body["sources"][:2]] == [
+        ("ledger", "Failing"),
+        ("deploys", "Last run failed"),
+    ]
+    tickets = next(s for s in body["sources"] if s["name"] == "tickets")
+    counts = {name: int(number.replace("\u202f", "")) for name, number in tickets["last"]}
+    assert counts["read"] == counts["loaded"] + counts["unchanged"] + counts["duplicate"] + counts["quarantined"]
+    assert any("in quarantine" in remark for remark in tickets["remarks"])
+    assert "data/tickets/2026-09.csv:812" in tickets["details"][0]
+    assert "Open tickets" in [m["text"] for m in tickets["metrics"]]
+    assert body["loads"][0]["source"] == "tickets"
+    assert page(board, "/data")["when"] is None
+
+
+def test_a_bad_book_on_disk_is_said_on_every_page() -> None:
+    wrong = Problem("unknown key 'targt' in metric 'csat'", Place("metrics.yaml", 41, 13), "did you mean 'target'?")
+    bad = northwind.board(notices=(wrong,))
+    for address in ("/", "/data", "/wall/support-floor"):
+        notice = page(bad, address)["notices"][0]
+        assert notice["place"] == "metrics.yaml:41:13"
+        assert notice["hint"] == "did you mean 'target'?"
+
+
+# -- walls -----------------------------------------------------------------------------------------------------
+
+
+def test_a_wall_shows_the_running_period_with_the_last_closed_beside(board: Board) -> None:
+    body = page(board, "/wall/support-floor")["body"]
+    assert (body["rotate"], body["theme"], body["embedded"]) == (20000, "dark", False)
+    assert [s["title"] for s in body["screens"]] == ["Support", "Ticket resolution"]
+    tile = next(t for t in body["screens"][0]["tiles"] if t["metric"] == "tickets_created")
+    assert (tile["period"], tile["running"], tile["closed"]["period"]) == ("2026-W40", True, "2026-W39")
+    assert tile["number"] == "548"
+    assert tile["heading"].startswith("heading for 1")
+    assert page(board, "/embed/support-floor")["body"]["embedded"]
+
+
+def test_a_wall_tells_the_age_of_the_sources_it_rests_on_and_no_others(board: Board) -> None:
+    assert [s["name"] for s in page(board, "/wall/delivery")["body"]["sources"]] == ["orders"]
+    names = {s["name"] for s in page(board, "/wall/support-floor")["body"]["sources"]}
+    assert "ledger" not in names
+
+
+# -- what is not there -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "offer"),
+    [("/teams/suport", "/teams/support"), ("/metrics/cast", "/metrics/csat"), ("/processes/releas", "/processes/release"),
+     ("/teams/invoicing", "/processes/invoicing"), ("/wall/suport-floor", "/wall/support-floor"), ("/team/support", "/teams/support")],
+)  # fmt: skip
+def test_an_unknown_name_offers_the_one_that_was_meant(board: Board, address: str, offer: str) -> None:
+    drawn = page_for(board, address, FRAME)
+    assert not drawn.found
+    assert drawn.page["body"]["links"][0]["href"] == offer
+
+
+def test_an_unknown_address_offers_the_start(board: Board) -> None:
+    drawn = page_for(board, "/wp-admin/<script>", FRAME)
+    assert not drawn.found
+    assert [link["href"] for link in drawn.page["body"]["links"]] == ["/"]
+
+
+def test_before_the_first_board_a_page_says_that_it_is_loading() -> None:
+    drawn = opening_page("/teams/support?theme=dark", FRAME)
+    assert drawn.page["kind"] == "opening"
+    assert drawn.page["theme"] == "dark"
+
+
+# -- addresses -------------------------------------------------------------------------------------------------
+
+
+def test_addresses_are_read_and_written_back() -> None:
+    address = Address.read("/metrics/csat/?period=2026-W39&team=night-shift&theme=light&utm=x")
+    assert address.path == "/metrics/csat"
+    assert address.text() == "/metrics/csat?period=2026-W39&theme=light&team=night-shift"
+    assert address.to("/teams/support") == "/teams/support?period=2026-W39&theme=light"
+    assert Address.read("//evil.example/x").path == "/x"
+    assert Address.read("/teams/%3Cb%3E").to("/teams/<b>") == "/teams/%3Cb%3E"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "javascript:alert(1)",
+        " javascript:x",
+        "data:text/html,x",
+        "vbscript:x",
+        "//evil.example",
+        "/local",
+        "https://a b",
+        'https://x"onclick=',
+        "",
+    ],
+)
+def test_only_plain_outside_addresses_become_links(bad: str) -> None:
+    assert outside(bad) is None
+
+
+def test_outside_addresses_and_mail() -> None:
+    assert outside("https://wiki.example.com/sop/7?a=b#c") is not None
+    assert mail("ana@example.com") == "mailto:ana@example.com"
+    assert mail("ana@example.com?bcc=x@example.com") is None
+
+
+def test_no_page_carries_a_link_that_could_run(board: Board) -> None:
+    for address in ("/", "/teams/finance", "/processes/invoicing", "/metrics/overdue", "/data"):
+        for key, value in walk(page(board, address)):
+            if key in ("href", "mail") and value is not None:
+                assert re.match(r"^(/(?!/)|https?://|mailto:)", value), (address, value)
