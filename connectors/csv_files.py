@@ -8,6 +8,7 @@ slowly and knows the true line of each.
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ ROWS_A_BATCH = 65_536
 REJECTED_LIMIT = 100_000
 COLUMN_LIMIT = 5_000
 LINE = "_line"
+NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*", re.ASCII)
 
 
 def pull(request: Pull) -> Iterator[Batch]:
@@ -112,6 +114,9 @@ def _read_header(path: Path, name: str, facts: Facts, request: Pull, dialect: Di
         advice = "declare csv: {encoding: ...}" if "bytes that are not" in first.reason else None
         raise SourceFailed(f"line {first.line} (the header) cannot be read: {first.reason}", hint=advice, place=name)
     hint = "rename one of them in the file"
+    if dialect.header and all(NUMBER.fullmatch(cell.strip()) for cell in first.values):
+        advice = "csv: {header: false} if the file has none, csv: {skip: 1} if the header stands lower"
+        raise SourceFailed(f"line {first.line} holds numbers where the header should be", hint=advice, place=name)
     written = first.values if dialect.header else [""] * len(first.values)
     if len(written) > COLUMN_LIMIT:
         raise SourceFailed(f"{len(written)} columns; at most {COLUMN_LIMIT} can be read", place=name)
@@ -121,7 +126,7 @@ def _read_header(path: Path, name: str, facts: Facts, request: Pull, dialect: Di
     if LINE in written:
         raise SourceFailed(f"a column may not be called '{LINE}'", place=name)
     behind = reader.line if dialect.header else dialect.skip
-    return _File(path, name, facts, request, dialect, delimiter, normalise_all(written), behind)
+    return _File(path, name, facts, request, dialect, delimiter, normalise_all(written), tuple(written), behind)
 
 
 def _first(reader: Any, name: str, facts: Facts) -> Record | Broken:
@@ -180,6 +185,7 @@ class _File:
     dialect: Dialect
     delimiter: str
     columns: tuple[str, ...]
+    written: tuple[str, ...]
     behind: int
     sent: int = 0
     failure: list[SourceFailed] = field(default_factory=list)
@@ -235,12 +241,16 @@ class _File:
     def _count(self, connection: duckdb.DuckDBPyConnection) -> int | None:
         """How many rows DuckDB finds; None where it objects to one, or where lines and rows are not one to one."""
         try:
-            found = connection.execute(f"SELECT count(*) FROM {self._reader_sql()}").fetchall()
+            # Two columns are enough to suspect the header once more in the middle, and cheap.
+            again = [f"{_name(c)} = {_text(w)}" for c, w in zip(self.columns[:2], self.written, strict=False)]
+            twice = f"count(*) FILTER ({' AND '.join(again)})"
+            found = connection.execute(f"SELECT count(*), {twice} FROM {self._reader_sql()}").fetchall()
             rejected = connection.execute("SELECT count(*) FROM reject_errors").fetchall()
         except duckdb.Error:
             return None
         rows = int(found[0][0])
-        return rows if not rejected[0][0] and rows == self.facts.lines - self.behind else None
+        suspect = rejected[0][0] or (self.dialect.header and found[0][1])
+        return rows if not suspect and rows == self.facts.lines - self.behind else None
 
     def _quickly(self, connection: duckdb.DuckDBPyConnection, order: tuple[str, ...], rows: int) -> Iterator[Batch]:
         numbers = Ungrouping(self.dialect, self.request.columns)
@@ -277,6 +287,7 @@ class _File:
         places = [self.columns.index(name) for name in order]
         if self.dialect.header:
             next(found, None)
+            reader.header = list(self.written)
         rejected = 0
         while True:
             rows, lines, broken = self._some(found)

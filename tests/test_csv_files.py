@@ -334,3 +334,43 @@ def test_rejected_lines_name_file_line_reason_and_text(tmp_path: Path) -> None:
     put(tmp_path, "a,b\n1,x\n2,y,z\n", "d/t.csv")
     reason = "3 values where the header has 2 (delimiter ',')"
     assert pulled("csv", tmp_path, path="d/t.csv").rejected == [Rejected("d/t.csv", 3, reason, "2,y,z")]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"a": 1}\n', "JSON"),
+        (b'[\n{"a": 1},\n{"a": 2}]\n', "JSON"),
+        (b"1,2,3\n4,5,6\n", "holds numbers where the header should be"),
+    ],
+)
+def test_files_without_a_header_are_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    put(tmp_path, content)
+    assert words in failure("csv", tmp_path, path="t.csv").message
+
+
+@pytest.mark.parametrize("tail", [b"", b"\n\n"])  # read by the quick reader, and by the careful one
+def test_small_oddities_mean_the_same_to_both_readers(tmp_path: Path, tail: bytes) -> None:
+    put(tmp_path, b'a, "b"\n1, "x,y"\n2, "z" \n3,w,\n' + tail)
+    found = pulled("csv", tmp_path, path="t.csv")
+    assert found.rows == [{"a": "1", "b": "x,y"}, {"a": "2", "b": "z"}, {"a": "3", "b": "w"}]
+
+
+def test_the_header_once_more_is_no_row(tmp_path: Path) -> None:
+    put(tmp_path, "a,b\n1,x\na,b\n2,y\na,other\n")
+    found = pulled("csv", tmp_path, path="t.csv")
+    assert found.column("a") == ["1", "2", "a"]
+    assert [(r.line, r.reason) for r in found.rejected] == [(3, "the header once more")]
+
+
+def test_a_stray_carriage_return_is_no_line_end(tmp_path: Path) -> None:
+    put(tmp_path, b'a,b\n1,x\ry,2\n2,"in\rside"\n3,z\n"4",x\ry\n')
+    found = pulled("csv", tmp_path, path="t.csv")
+    assert found.rows == [{"a": "2", "b": "in\rside"}, {"a": "3", "b": "z"}]
+    assert [(r.line, r.reason) for r in found.rejected] == [(n, "a carriage return in the middle of a line") for n in (2, 5)]
+
+
+def test_a_file_padded_with_zeros_is_not_taken_for_utf16(tmp_path: Path) -> None:
+    put(tmp_path, b"a,b\n1,2\n" + b"\0" * 4096)
+    found = pulled("csv", tmp_path, path="t.csv")
+    assert (found.rows, [r.line for r in found.rejected]) == ([{"a": "1", "b": "2"}], [3])

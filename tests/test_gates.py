@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,14 +72,12 @@ TEN = {"id": range(10), "n": range(10)}
     ],
 )
 def test_a_check_that_fails_leaves_everything_as_it_was(
-    house: DuckWarehouse, check: Check, rows: dict[str, object], said: str
+    house: DuckWarehouse, check: Check, rows: dict[str, list[object]], said: str
 ) -> None:
-    from dataclasses import replace
-
     good(house, source(columns={"n": "integer"}), TEN)
     before = house.standing("tickets"), rows_of(house)
     placed = replace(check, place=Place("metrics.yaml", 9, 5))
-    done, _ = load(house, source(columns={"n": "integer"}, checks=[placed]), rows)  # type: ignore[arg-type]
+    done, _ = load(house, source(columns={"n": "integer"}, checks=[placed]), rows)
     assert done.outcome == "failed"
     assert said in str(done.problem)
     assert done.problems[0].place == Place("metrics.yaml", 9, 5)

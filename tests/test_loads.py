@@ -438,6 +438,20 @@ def test_an_axis_that_comes_later_gets_its_days(house: DuckWarehouse) -> None:
     assert (same.outcome, touched) == ("unchanged", NOTHING)
 
 
+def test_an_axis_may_come_while_a_load_is_pulling(house: DuckWarehouse) -> None:
+    for name, key in (("up", ["id"]), ("swap", [])):
+        of = source(name, key=key)
+        good(house, of, {"id": [1], "at": ["2026-01-01T10:00"]})
+
+        def pulling(name: str = name) -> Iterator[Batch]:
+            assert house.prepare_axes(name, ("at",), "Europe/Berlin")
+            yield Batch(text({"id": [2], "at": ["2026-01-02T10:00"]}), "a.csv")
+
+        good(house, of, pulling())
+        house.prepare_axes(name, ("at",), "Europe/Berlin")
+        assert rows_of(house, name, "_day_at")[-1] == (day("2026-01-02"),)
+
+
 def test_an_axis_without_times_is_said(house: DuckWarehouse) -> None:
     done, _ = good(house, source(), {"at": ["Monday", "Tuesday"]}, "at")
     assert ["column 'at' is used as a time, but holds text" in p.message for p in done.problems] == [True]

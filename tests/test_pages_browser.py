@@ -119,7 +119,8 @@ def test_a_wall_fills_its_screen_and_cuts_nothing_off(calm: str, open_page: Any,
                 const box = tile.getBoundingClientRect();
                 const parts = [...tile.querySelectorAll('h2, .number, .chip, .aim-text, footer b, .closed-chip, .change')];
                 return parts.filter(p => { const r = p.getBoundingClientRect();
-                    return r.right > box.right + 1 || r.bottom > box.bottom + 1 || r.top < box.top - 1; })
+                    const room = box.right - parseFloat(getComputedStyle(tile).paddingRight);
+                    return r.right > room + 2 || r.bottom > box.bottom + 1 || r.top < box.top - 1; })
                   .map(p => tile.dataset.metric + ': ' + p.className + ' ' + p.textContent); })"""
         )
         assert not cut, (address, cut)

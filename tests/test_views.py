@@ -263,7 +263,7 @@ def test_a_chart_of_a_band_and_of_a_running_sum(board: Board) -> None:
     ) == 2
     made = page_for(board, "/metrics/orders_shipped", FRAME)
     names = [t.name for t in chart(board.book.metric("orders_shipped"), made.chart, "2026-W39", "dark").figure.data]
-    assert names[-1] == "Heading for"
+    assert names[-2:] == ["Heading for", "So far"]
 
 
 def test_the_list_can_be_searched_by_everything_that_names_a_metric(board: Board) -> None:

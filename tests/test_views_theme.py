@@ -14,7 +14,9 @@ from scorecard.views.theme import COLOURS, REASON_WORDS, THEMES, WORDS, Theme, w
 def styles(theme: Theme) -> dict[str, str]:
     """The variables that the stylesheet sets for a theme."""
     text = (ASSETS / "base.css").read_text()
-    block = re.search(r":root\[data-theme=\"dark\"\] \{(.*?)\}" if theme == "dark" else r":root \{(.*?)\}", text, re.S)
+    block = re.search(
+        r":root\[data-theme=\"dark\"\] \{(.*?)\}" if theme == "dark" else r":root \{(.*?)\}", text, re.DOTALL
+    )
     assert block is not None
     return dict(re.findall(r"--([a-z-]+): (#[0-9A-Fa-f]{6});", block.group(1)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,24 +60,23 @@ import sys
 from pathlib import Path
 from scorecard.ground.clock import SystemClock
 from scorecard.warehouse.duck import DuckWarehouse
-DuckWarehouse.open(Path(sys.argv[1]), SystemClock())
+house = DuckWarehouse.open(Path(sys.argv[1]), SystemClock())
 print("open", flush=True)
 sys.stdin.read()
 """
 
 
 def test_a_second_process_is_told_who_has_the_file(tmp_path: Path) -> None:
-    holder = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert holder.stdout is not None
-    assert holder.stdin is not None
-    assert holder.stdout.readline() == "open\n"
-    with pytest.raises(Unavailable, match=rf"process {holder.pid} .* owns the warehouse"):
-        warehouse_in(tmp_path)
-    holder.stdin.close()
-    holder.wait()
-    holder.stdout.close()
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        try:
+            with pytest.raises(Unavailable, match=rf"process {holder.pid} .* owns the warehouse"):
+                warehouse_in(tmp_path)
+        finally:
+            holder.kill()
     warehouse_in(tmp_path).close()
 
 
@@ -137,20 +137,31 @@ def test_damage_found_while_reading_is_set_aside_at_the_next_start(tmp_path: Pat
     whole.close()
     path = tmp_path / "warehouse.duckdb"
     content = bytearray(path.read_bytes())
-    for at in range(12288 + 300, len(content), 4096):
-        content[at] ^= 1
+    blocks = range(12288, len(content), 262_144)
+    place = min(blocks, key=lambda at: content[at : at + 262_144].count(0))
+    content[place + 100_000] ^= 1  # in a block of rows, which is not read before it is asked for
     path.write_bytes(content)
-    try:
-        harmed = warehouse_in(tmp_path)
-        with pytest.raises(Unavailable, match="the warehouse file is damaged"):
-            harmed.query("SELECT sum(length(a)) FROM tickets")
-        harmed.close()
-        harmed = warehouse_in(tmp_path)
-    except Unavailable:
-        harmed = warehouse_in(tmp_path)
+    harmed = warehouse_in(tmp_path)
+    assert harmed.notices == ()
+    with pytest.raises(Unavailable, match="the warehouse file is damaged"):
+        harmed.query("SELECT sum(length(a)) FROM tickets")
+    harmed.close()
+    harmed = warehouse_in(tmp_path)
     assert len(harmed.notices) == 1
     assert harmed.standing("tickets") is None
     harmed.close()
+
+
+def test_a_complaint_about_a_word_does_not_condemn_the_file(tmp_path: Path) -> None:
+    house = warehouse_in(tmp_path)
+    good(house, source(), {"a": [1]})
+    with pytest.raises(Refused):
+        house.query("SELECT corrupt_checksum FROM tickets")
+    house.close()
+    again = warehouse_in(tmp_path)
+    assert again.notices == ()
+    assert rows_of(again, columns="a") == [(1,)]
+    again.close()
 
 
 # -- locked ----------------------------------------------------------------------------------------------------
@@ -366,6 +377,37 @@ def test_a_full_disk_fails_the_load_and_nothing_else(tmp_path: Path) -> None:
         again.close()
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+FAULTY = """
+import sys
+from pathlib import Path
+sys.path.insert(0, ".")
+from tests.warehouse_house import *
+house = warehouse_in(Path(sys.argv[1]))
+for number in range(14):
+    done, _ = load(house, source(key=["id"]), {"id": [number]})
+    print(done.outcome, len(rows_of(house)), done.problem or "", flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace makes the disk fail, and is not here")
+def test_a_disk_that_fails_once_costs_one_load_and_no_reading(tmp_path: Path) -> None:
+    fault = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e"]
+    when = "inject=fsync,fdatasync:error=EIO:when=30"
+    command = [*fault, when, sys.executable, "-c", FAULTY, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if "ptrace" in done.stderr.lower():
+        pytest.skip(f"strace may not trace here: {done.stderr.strip()[:100]}")
+    told = [line.split(" ", 2) for line in done.stdout.splitlines()]
+    assert len(told) == 14, done.stderr
+    assert sum(outcome == "failed" for outcome, _, _ in told) <= 1
+    rows = [int(count) for _, count, _ in told]
+    assert rows == sorted(rows)
+    again = warehouse_in(tmp_path)
+    assert len(rows_of(again)) == rows[-1] == sum(outcome == "ok" for outcome, _, _ in told)
+    again.close()
 
 
 def test_what_a_killed_process_was_doing_is_said(tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ def day(text_: str) -> date:
     return date.fromisoformat(text_)
 
 
-def clock(*parts: int) -> datetime:
+def clock(year: int, month: int, day_: int, *time: int) -> datetime:
     """A moment as the tables hold it: in UTC, without saying so."""
-    return datetime(*parts, tzinfo=UTC).replace(tzinfo=None)  # type: ignore[misc]
+    hour, minute, second, micro = (*time, 0, 0, 0, 0)[:4]
+    return datetime(year, month, day_, hour, minute, second, micro, tzinfo=UTC).replace(tzinfo=None)

@@ -26,6 +26,7 @@ OTHER_FORMATS = (
     (b"SQLite format 3", "an SQLite database", "use kind: sql with url: sqlite:///..."),
     (b"%PDF", "a PDF", "export the table as CSV"),
 )
+JSON = re.compile(rb'\s*(\{\s*"|\[\s*[\[{])')
 PAGE = re.compile(rb"\s*<(!doctype|html|head|body|\?xml|!--)", re.IGNORECASE)
 
 
@@ -33,13 +34,15 @@ PAGE = re.compile(rb"\s*<(!doctype|html|head|body|\?xml|!--)", re.IGNORECASE)
 class Facts:
     """What one pass over a file's bytes says. ``digest`` is of the bytes as they lie on disk.
 
-    ``plain``: UTF-8, one kind of line end, no NUL, no blank line; ``lines`` then counts the line ends.
+    ``carriage``: lines end with a carriage return alone. ``plain``: UTF-8, one kind of line end, no NUL, no blank line;
+    ``lines`` then counts the lines.
     ``stamp`` is that of the moment the pass began.
     """
 
     digest: str
     gzipped: bool
     encoding: str
+    carriage: bool
     plain: bool
     lines: int
     stamp: tuple[int, ...]
@@ -95,7 +98,7 @@ def inspect(path: Path, declared: str | None, name: str, max_bytes: int) -> Fact
         with open_bytes(path, gzipped) as content:
             start = content.read(CHUNK)
             encoding = _encoding(start, declared, name)
-            plain, lines = _look(start, content, encoding, max_bytes, name)
+            carriage, plain, lines = _look(start, content, encoding, max_bytes, name)
     except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
         hint = "the file was not copied whole; copy it again"
         raise SourceFailed(f"the gzip file is cut off or damaged ({problem})", hint=hint, place=name) from None
@@ -103,7 +106,7 @@ def inspect(path: Path, declared: str | None, name: str, max_bytes: int) -> Fact
         raise SourceFailed(f"cannot read the file: {problem.strerror or problem}", place=name) from None
     if stamp(path) != before:
         raise ReplacedError(name)
-    return Facts(digested, gzipped, encoding, plain, lines, before)
+    return Facts(digested, gzipped, encoding, carriage, plain, lines, before)
 
 
 class ReplacedError(SourceFailed):
@@ -124,25 +127,32 @@ def _encoding(start: bytes, declared: str | None, name: str) -> str:
     if PAGE.match(start.removeprefix(b"\xef\xbb\xbf")):
         hint = "the export may have answered with an error or a login page; look at the file"
         raise SourceFailed("this is a web page (HTML or XML), not a CSV file", hint=hint, place=name)
+    if JSON.match(start.removeprefix(b"\xef\xbb\xbf")):
+        raise SourceFailed(
+            "this is JSON, not a CSV file",
+            hint="export it as CSV, or pull it from its address with kind: http",
+            place=name,
+        )
     marked = next((encoding for mark, encoding in MARKS if start.startswith(mark)), None)
     if declared is None and marked is None:
-        zeros = start[:4000].count(0)
-        if zeros > len(start[:4000]) // 4:
+        even, odd = (start[first:4000:2].count(0) for first in (0, 1))
+        if min(even, odd) == 0 and max(even, odd) > len(start[:4000]) // 4:
             hint = "set csv: {encoding: utf-16} (or utf-16-le, utf-16-be)"
             raise SourceFailed("the file looks like UTF-16 text, which nobody declared", hint=hint, place=name)
     return declared if declared is not None else (marked or "utf-8")
 
 
-def _look(start: bytes, content: BinaryIO, encoding: str, max_bytes: int, name: str) -> tuple[bool, int]:
-    """Whether the bytes are plain (UTF-8, one kind of line end, no NUL, no blank line), and the number of lines."""
+def _look(start: bytes, content: BinaryIO, encoding: str, max_bytes: int, name: str) -> tuple[bool, bool, int]:
+    """``carriage``, ``plain`` and ``lines`` of the Facts."""
     plain = encoding in {"utf-8", "ascii"} and not start.startswith((b"\n", b"\r"))
     decoder = codecs.getincrementaldecoder("utf-8")()
     lines = returns = pairs = size = 0
-    chunk, tail = start, b""
+    chunk, tail, feeds = start, b"", False
     while chunk:
         size += len(chunk)
         if size > max_bytes:
             raise SourceFailed(f"the file holds more than {max_bytes:,} bytes", hint="split it", place=name)
+        feeds = feeds or b"\n" in chunk
         if plain:
             lines += chunk.count(b"\n")
             if b"\r" in chunk or tail.endswith(b"\r"):
@@ -154,7 +164,7 @@ def _look(start: bytes, content: BinaryIO, encoding: str, max_bytes: int, name: 
         chunk = content.read(CHUNK)
     if plain:
         plain = (not returns or returns == pairs == lines) and _decodes(decoder, b"", final=True)
-    return plain, lines + (not tail.endswith(b"\n"))
+    return not feeds, plain, lines + (not tail.endswith(b"\n"))
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> bool:
@@ -170,5 +180,7 @@ def text_lines(path: Path, facts: Facts) -> Iterator[str]:
     """The lines of a file as text with their line ends; bytes that do not fit stand as lone surrogates. Closes the file."""
     encoding = "utf-8-sig" if facts.encoding == "utf-8" else facts.encoding
     careful = "strict" if facts.encoding.startswith(("utf-16", "utf-32", "utf-7")) else "surrogateescape"
-    with open_bytes(path, facts.gzipped) as content, io.TextIOWrapper(content, encoding, careful, newline="") as text:
+    # A carriage return within a file of line feeds ends no line; the careful reader puts such a line aside.
+    ends = "" if facts.carriage or careful == "strict" else "\n"
+    with open_bytes(path, facts.gzipped) as content, io.TextIOWrapper(content, encoding, careful, newline=ends) as text:
         yield from text

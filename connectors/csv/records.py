@@ -17,6 +17,7 @@ CELL_LIMIT = 10_000_000
 """Characters a record may hold."""
 TEXT_LIMIT = 500
 """Characters of a broken line that are kept."""
+CARRIAGE = "a carriage return in the middle of a line"
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -42,6 +43,7 @@ class RecordReader:
     """Splits lines (with their line ends) into records. ``width`` None: the first record sets it.
 
     ``encoding`` only names itself in reasons. ``line`` is the number of the last line read.
+    ``header``: values that may not stand in a row.
     """
 
     lines: Iterator[str]
@@ -50,6 +52,7 @@ class RecordReader:
     encoding: str
     width: int | None = None
     line: int = 0
+    header: list[str] | None = None
 
     def __iter__(self) -> Iterator[Record | Broken]:
         splitter = _Splitter(self.dialect, self.delimiter) if self.dialect.quote else None
@@ -79,6 +82,9 @@ class RecordReader:
                 values, whole = found, "".join(taken)
             else:
                 values, whole = text.rstrip("\r\n").split(delimiter), text
+                if "\r" in text and "\r" in text.rstrip("\r\n"):
+                    yield Broken(start, CARRIAGE, _shown(text))
+                    continue
             objection = self._objection(values, whole)
             yield Record(start, values) if objection is None else Broken(start, objection, _shown(whole))
 
@@ -106,13 +112,17 @@ class RecordReader:
         return len(inner) > 2 and marks > 1 and all(line.count(self.delimiter) == marks for line in inner)
 
     def _objection(self, values: list[str], whole: str) -> str | None:
-        """Why a record cannot be taken, None where it can."""
+        """Why a record cannot be taken, None where it can. A delimiter too many at the end of a line is let go."""
         if self.width is None:
             self.width = len(values)
+        if len(values) == self.width + 1 and not values[-1]:
+            values.pop()
         if len(values) != self.width:
             return f"{len(values)} values where the header has {self.width} (delimiter {spoken(self.delimiter)})"
         if not whole.isascii() and SURROGATE.search(whole):
             return f"bytes that are not {self.encoding}"
+        if values == self.header:
+            return "the header once more"
         if "\0" in whole:
             return "a NUL character"
         if len(whole) > CELL_LIMIT:
@@ -131,7 +141,6 @@ class _Splitter:
 
     def __init__(self, dialect: Dialect, delimiter: str) -> None:
         quote, escape = re.escape(dialect.quote), re.escape(dialect.escape)
-        self._mark, self._escape = dialect.quote, dialect.escape
         self._delimiter = delimiter
         if not dialect.escape:
             body = f"[^{quote}]*+"
@@ -139,7 +148,8 @@ class _Splitter:
             body = f"(?:[^{quote}]++|{quote}{quote})*+"
         else:
             body = f"(?:[^{quote}{escape}]++|{escape}.)*+"
-        self._quoted = re.compile(f"{quote}({body})({quote}?)", re.DOTALL)
+        self._quoted = re.compile(f" *{quote}({body})({quote}?)", re.DOTALL)
+        self._opening = re.compile(f" *{quote}")
         self._unescape = re.compile(f"{escape}(.)", re.DOTALL) if dialect.escape else None
 
     def split(self, text: str) -> list[str] | str | None:
@@ -148,11 +158,13 @@ class _Splitter:
         whole = text.rstrip("\r\n")
         position = 0
         while True:
-            if whole.startswith(self._mark, position):
+            if self._opening.match(whole, position):
                 match = self._quoted.match(text, position)
                 if match is None or not match.group(2):
                     return None
                 end = match.end()
+                while whole.startswith(" ", end):
+                    end += 1
                 if end < len(whole) and not whole.startswith(self._delimiter, end):
                     return f"text behind a closing quote: {whole[max(0, end - 10) : end + 10]!r}"
                 values.append(self._unescape.sub(r"\1", match.group(1)) if self._unescape else match.group(1))
@@ -160,6 +172,8 @@ class _Splitter:
                 end = whole.find(self._delimiter, position)
                 end = len(whole) if end < 0 else end
                 values.append(whole[position:end])
+                if "\r" in values[-1]:
+                    return CARRIAGE
             if end >= len(whole):
                 return values
             position = end + 1

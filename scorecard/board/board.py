@@ -238,8 +238,10 @@ class Board:
         period, first, last, periods = when
         if period is not None:
             span = self.period(period)
-            if grain is not None and grain != span.grain:
-                raise Refused(Problem(f"'{period}' is a {span.grain}, not a {grain}", hint="leave out one of the two"))
+            fits = grain or (span.grain if span.grain in self.calendar.coarser(metric.grain) else metric.grain)
+            if fits != span.grain:  # as on a scorecard: the latest one that ended by the end of the chosen one
+                self._check_grain(metric, fits)
+                span = self.calendar.latest_closed(span.end, fits)
             return [self._in_period(metric, span, slice_, now)]
         wanted = grain or metric.grain
         self._check_grain(metric, wanted)

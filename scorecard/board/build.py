@@ -21,6 +21,8 @@ from scorecard.judgement.freshness import default_fresh_for, fresh_until, quiet_
 from scorecard.judgement.pace import Projection, workdays
 from scorecard.judgement.status import Evidence, verdict
 from scorecard.judgement.targets import FromSource, Relative, Target, Versus, choose, limits
+from scorecard.measures.compare import compared as periods_compared
+from scorecard.measures.compare import versus_name
 from scorecard.measures.values import Cell, Measured, Series
 from scorecard.warehouse.engine import Load, Standing
 
@@ -190,7 +192,7 @@ class Judge:
         running = period.start <= now < period.end
         loaded_at, data_until = self.stamp(metric)
         entry, target, amber = self._limits(metric, slice_, period, compared)
-        paced = running and metric.adds_up and metric.pace != "none"
+        paced = running and _paced(metric)
         until, quiet = self._fresh_until(metric, period)
         return Evidence(
             value=cell.value,
@@ -246,7 +248,8 @@ class Judge:
             return entry, None, None
         value = None
         if isinstance(entry.aim, Relative) and compared is not None:
-            value = compared.value(entry.aim.versus)
+            # A projection is of the whole period, so its target is too.
+            value = compared.value(entry.aim.versus, whole=_paced(metric))
         if isinstance(entry.aim, FromSource):
             return entry, None, None
         target, amber = limits(entry, metric.better, compared=value, last_day=_last_day(period))
@@ -333,19 +336,18 @@ class _Comparisons:
     period: Period
     running: bool
 
-    def value(self, versus: Versus) -> float | None:
-        if self.running and versus.kind in self.series.cuts:
-            return self.series.cuts[versus.kind].value
-        if versus.kind == "mean_of":
-            values = [self._at(self.calendar.shift(self.period, -back)) for back in range(1, versus.count + 1)]
-            kept = [v for v in values if v is not None]
-            return sum(kept) / len(kept) if len(kept) == versus.count else None
-        if versus.kind == "back":
-            return self._at(self.calendar.shift(self.period, -versus.count))
-        return self._at(self.calendar.compare(self.period, versus.kind))
+    def value(self, versus: Versus, whole: bool = False) -> float | None:
+        """The compared value; in a running period that of the same cut, unless the ``whole`` period's is asked for."""
+        name = versus_name(versus)
+        if self.running and not whole and name in self.series.cuts:
+            return self.series.cuts[name].value
+        others = periods_compared(self.calendar, self.period, versus)
+        values = [self._at(other) for other in others or ()]
+        found = [v for v in values if v is not None]
+        return sum(found) / len(found) if found and len(found) == len(values) else None
 
-    def _at(self, period: Period | None) -> float | None:
-        index = None if period is None else self.known.get(period.label)
+    def _at(self, period: Period) -> float | None:
+        index = self.known.get(period.label)
         return None if index is None else self.series.cells[index].value
 
 
@@ -354,6 +356,10 @@ def _oldest(moments: Iterable[datetime | None]) -> datetime | None:
     if not found or any(m is None for m in found):
         return None
     return min(m.astimezone(UTC) for m in found if m is not None)
+
+
+def _paced(metric: Metric) -> bool:
+    return metric.adds_up and metric.pace != "none"
 
 
 def _earliest(moments: Iterable[datetime | None]) -> datetime | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from scorecard.cli.main import execute, split_options
+from scorecard.cli.main import execute, say_problems, split_options
 from scorecard.cli.session import Session
+from scorecard.ground.errors import ScorecardError
 
 
 def serve_demo(arguments: Sequence[str] | None = None) -> int:
@@ -21,14 +22,14 @@ def serve_demo(arguments: Sequence[str] | None = None) -> int:
 
     if demo.FEED_URL not in options.config.read_text(encoding="utf-8", errors="replace"):
         return execute(session, line)
-    clock = session.clock()
-    print("Northwind Operations: making the demo's data", flush=True)
-    demo.ensure(options.data, clock.now())
-    feed = demo.start_feed(clock=clock)
-    ticker = demo.Ticker(options.data, clock)
-    ticker.start()
+    folder = options.config.parent / "data"  # where the demo's metrics.yaml looks for its files
     try:
-        return execute(session, line)
-    finally:
-        ticker.stop()
-        feed.stop()
+        clock = session.clock()
+        session.say("Northwind Operations: making the demo's data")
+        session.out.flush()
+        demo.ensure(folder, clock.now())
+        with demo.start_feed(clock=clock), demo.Ticker(folder, clock):
+            return execute(session, line)
+    except ScorecardError as error:
+        say_problems(session, error)
+        return 1

@@ -76,7 +76,7 @@ def traffic_of(world: World, day: date) -> tuple[TrafficHour, ...]:
     start = midnight(day)
     end = midnight(date.fromordinal(day.toordinal() + 1))
     size = (
-        34
+        130
         * VISIT_WEEKDAYS[day.weekday()]
         * world.growth(day, 1.18)
         * season(day, 340, 0.06)
@@ -85,7 +85,7 @@ def traffic_of(world: World, day: date) -> tuple[TrafficHour, ...]:
     rows = []
     for hour in range((end - start) // HOUR):
         visits = draw_count(rng, size * VISIT_HOURS[min(hour, 23)] / 10)
-        requests = visits * 14 + rng.randrange(200)
+        requests = visits * 6 + rng.randrange(200)
         bad = 0.0004 * rng.lognormvariate(0, 0.6)
         if is_incident_day(day) and 10 <= hour < 14:
             visits, bad = int(visits * 0.6), 0.07

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
+from typing import TypeVar
 
 import polars as pl
 
@@ -25,11 +26,11 @@ from scorecard.measures.ranges import (
     utc_naive,
 )
 from scorecard.measures.slices import Slicing
-from scorecard.measures.states.additive import bucket_of, scan_sql
-from scorecard.measures.states.distinct import distinct_sql
-from scorecard.measures.states.quantile import quantile_sql
-from scorecard.measures.states.rows import Rows
-from scorecard.measures.store import Pending
+from scorecard.measures.sql import ROWS
+from scorecard.measures.states.additive import as_rows, bucket_of, scan_sql
+from scorecard.measures.states.bags import Question, questions, together
+from scorecard.measures.states.rows import Piece, Rows
+from scorecard.measures.store import BAGS, Pending
 from scorecard.warehouse.engine import Engine
 
 ROWS_AT_ONCE = 3_000_000
@@ -39,12 +40,38 @@ Bounds = list[tuple[datetime, datetime]]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """Some states over some days. ``write``: their names → the statement. ``drop``: which kept rows the answer replaces."""
+class ScanJob:
+    """Some atoms (state name → atom) of a scan over some days (None: all)."""
 
-    states: tuple[str, ...]
-    write: Callable[[Sequence[str]], str]
-    drop: Callable[[Sequence[str]], None]
+    scan: Scan
+    atoms: Mapping[str, Atom]
+    ranges: tuple[Range, ...] | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.atoms)
+
+    def only(self, name: str) -> ScanJob:
+        return replace(self, atoms={name: self.atoms[name]})
+
+
+@dataclass(frozen=True, slots=True)
+class BagJob:
+    """A question; its pieces are whole periods of ``grains``, one each. ``again``: it replaces what is kept of them."""
+
+    question: Question
+    grains: tuple[Grain, ...]
+    again: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(bag.id for bag in self.question.bags)
+
+    def only(self, name: str) -> BagJob:
+        return replace(self, question=replace(self.question, bags=tuple(b for b in self.question.bags if b.id == name)))
+
+
+J = TypeVar("J", ScanJob, BagJob)
 
 
 @dataclass(slots=True)
@@ -65,29 +92,28 @@ class Counting:
     raws: dict[str, set[str]]
     broken: dict[str, Problem] = field(default_factory=dict)
 
-    def run(self, jobs: Sequence[Job]) -> list[pl.DataFrame]:
-        """Their answers, in as few statements as work."""
+    def _run(
+        self, jobs: Sequence[J], ask: Callable[[Sequence[J]], pl.DataFrame]
+    ) -> list[tuple[Sequence[J], pl.DataFrame]]:
+        """The jobs' answers, in as few statements as work; what fails alone is broken."""
         if not jobs:
             return []
-        text = " UNION ALL ".join(job.write(job.states) for job in jobs)
-        answer = self.attempt(lambda: self.engine.query(text))
+        answer = self.attempt(lambda: ask(jobs))
         if not isinstance(answer, Problem):
-            for job in jobs:
-                job.drop(job.states)
-            return [answer]
+            return [(jobs, answer)]
         if len(jobs) > 1:
-            return [frame for job in jobs for frame in self.run([job])]
+            return [found for job in jobs for found in self._run([job], ask)]
         job = jobs[0]
-        if len(job.states) > 1:
-            return [frame for state in job.states for frame in self.run([replace(job, states=(state,))])]
-        self.broken[job.states[0]] = answer
+        if len(job.names) > 1:
+            return [found for name in job.names for found in self._run([job.only(name)], ask)]
+        self.broken[job.names[0]] = answer
         return []
 
     # -- additive states ---------------------------------------------------------------------------------------
 
     def scans(self) -> None:
         """All additive states."""
-        small: list[Job] = []
+        small: list[ScanJob] = []
         for scan, atoms in self.plan.scans.items():
             if scan.source != self.here.source:
                 continue
@@ -96,31 +122,31 @@ class Counting:
             again = {name: atom for name, atom in named.items() if name in self.fresh}
             days = self.days(scan.columns)
             if anew:
-                self._keep(self.run([self._scan_job(scan, anew, None)]))
+                self._keep_scans(self._run([ScanJob(scan, anew, None)], self._scanned))
             if again and days:
-                small.append(self._scan_job(scan, again, covering(runs(days))))
-        self._keep(self.run(small))
+                small.append(ScanJob(scan, again, covering(runs(days))))
+        self._keep_scans(self._run(small, self._scanned))
 
-    def _scan_job(self, scan: Scan, atoms: Mapping[str, Atom], ranges: tuple[Range, ...] | None) -> Job:
+    def _scanned(self, jobs: Sequence[ScanJob]) -> pl.DataFrame:
         here = self.here
-        bucket = bucket_of(scan, here.calendar.timezone, whole_hours=here.whole_hours)
-        rows = f"{event_days_within(scan, ranges)} AND {event_until(scan, here.columns, here.now, here.today)}"
-        bounds = None if ranges is None else self._bounds(scan.fine, ranges)
+        parts = []
+        for number, job in enumerate(jobs):
+            bucket = bucket_of(job.scan, here.calendar.timezone, whole_hours=here.whole_hours)
+            until = event_until(job.scan, here.columns, here.now, here.today)
+            rows = f"FROM {here.table} AS {ROWS} WHERE {event_days_within(job.scan, job.ranges)} AND {until}"
+            parts.append(scan_sql(job.scan, tuple(job.atoms.values()), rows, bucket, number))
+        return self.engine.query(" UNION ALL BY NAME ".join(parts))
 
-        def write(states: Sequence[str]) -> str:
-            return scan_sql(scan, {s: atoms[s] for s in states}, here.table, rows, bucket)
-
-        return Job(tuple(atoms), write, lambda states: self.pending.drop("additive", states, bounds))
-
-    def _keep(self, frames: Iterable[pl.DataFrame]) -> None:
-        """Remembers answers to be written, and the split values seen in them."""
-        splits = {state_id(scan, atom): scan.split for scan, atoms in self.plan.scans.items() for atom in atoms}
-        for frame in frames:
-            self.pending.additive.append(frame)
-            for state, raw in frame.select("state", "slice").drop_nulls().unique().rows():
-                split = splits.get(state)
-                if split is not None:
-                    self.raws.setdefault(split, set()).add(raw)
+    def _keep_scans(self, answers: Iterable[tuple[Sequence[ScanJob], pl.DataFrame]]) -> None:
+        """Notes what is to be written, and the split values seen."""
+        for jobs, answer in answers:
+            for number, job in enumerate(jobs):
+                own = answer.filter(pl.col("job") == number)
+                bounds = None if job.ranges is None else self._bounds(job.scan.fine, job.ranges)
+                self.pending.drop("additive", job.names, bounds)
+                self.pending.additive.append(as_rows(own, job.names))
+                if job.scan.split is not None:
+                    self.raws.setdefault(job.scan.split, set()).update(own["slice"].drop_nulls().unique().to_list())
 
     def _bounds(self, fine: bool, ranges: tuple[Range, ...]) -> Bounds:
         """Days as bounds of buckets: hours are kept as moments in UTC, all else by local day."""
@@ -135,26 +161,42 @@ class Counting:
         """All quantiles and distinct counts."""
         stale = [b.id for b in self.plan.bags if b.source == self.here.source and b.id not in self.fresh | self.skipped]
         self.pending.drop("bags", stale)
-        small: list[Job] = []
-        for (axis, grain), bags in self._grouped().items():
-            anew = [b for b in bags if b.id not in self.fresh]
+        small: list[BagJob] = []
+        for (axis, grains), bags in self._grouped().items():
             again = [b for b in bags if b.id in self.fresh]
             days = self.days((axis,))
-            for ranges in self._portions(axis, grain) if anew else ():
-                for job in self._bag_jobs(
-                    [b for b in anew if b.id not in self.broken], axis, grain, ranges, drop=False
-                ):
-                    self.pending.bags += self.run([job])
+            for grain in grains:
+                for ranges in self._portions(axis, grain):
+                    anew = [b for b in bags if b.id not in self.fresh and b.id not in self.broken]
+                    for job in self._bag_jobs(anew, axis, {grain: ranges}, again=False) if anew else ():
+                        self._keep_bags(self._run([job], self._bagged))
             if again and days:
-                small += self._bag_jobs(again, axis, grain, covering(touched_ranges(self.here.calendar, grain, days)))
-        self.pending.bags += self.run(small)
+                touched = {g: covering(touched_ranges(self.here.calendar, g, days)) for g in grains}
+                # Few rows: one statement for all grains is quicker to plan. Many: literals alone are quicker to run.
+                apart = self.here.standing.rows > ROWS_AT_ONCE or "hour" in grains
+                for some in [{g: r} for g, r in touched.items()] if apart else [touched]:
+                    small += self._bag_jobs(again, axis, some, again=True)
+        self._keep_bags(self._run(small, self._bagged))
 
-    def _grouped(self) -> dict[tuple[str, Grain], list[Bag]]:
-        groups: dict[tuple[str, Grain], list[Bag]] = {}
+    def _bagged(self, jobs: Sequence[BagJob]) -> pl.DataFrame:
+        return self.engine.query(together([job.question for job in jobs]))
+
+    def _keep_bags(self, answers: Iterable[tuple[Sequence[BagJob], pl.DataFrame]]) -> None:
+        for jobs, answer in answers:
+            for number, job in enumerate(jobs):
+                for grain, piece in zip(job.grains, job.question.rows.pieces, strict=True):
+                    if job.again and piece.ranges is not None:
+                        bounds = self._bounds(grain == "hour", piece.ranges)
+                        self.pending.drop("bags", job.names, bounds, f" AND grain = '{grain}'")
+                read = job.question.read(answer, number)
+                named = pl.col("part").replace_strict(dict(enumerate(job.grains)), return_dtype=pl.String)
+                self.pending.bags.append(read.with_columns(named.alias("grain")).select(list(BAGS)))
+
+    def _grouped(self) -> dict[tuple[str, tuple[Grain, ...]], list[Bag]]:
+        groups: dict[tuple[str, tuple[Grain, ...]], list[Bag]] = {}
         for bag, grains in self.plan.bags.items():
             if bag.source == self.here.source and bag.id not in self.skipped:
-                for grain in grains:
-                    groups.setdefault((bag.time, grain), []).append(bag)
+                groups.setdefault((bag.time, grains), []).append(bag)
         return groups
 
     def _portions(self, axis: str, grain: Grain) -> Iterable[tuple[Range, ...] | None]:
@@ -172,47 +214,19 @@ class Counting:
         )
 
     def _bag_jobs(
-        self, bags: Sequence[Bag], axis: str, grain: Grain, ranges: tuple[Range, ...] | None, *, drop: bool = True
-    ) -> list[Job]:
+        self, bags: Sequence[Bag], axis: str, touched: Mapping[Grain, tuple[Range, ...] | None], *, again: bool
+    ) -> list[BagJob]:
         here = self.here
         until = until_moment(axis, here.columns[axis], here.now, here.today)
-        bucket = _one_bucket(here, grain, ranges)
-        rows = Rows(here.table, axis, grain, ranges, until, here.calendar.timezone, here.whole_hours, bucket)
-        bounds = None if ranges is None else self._bounds(grain == "hour", ranges)
-        only = f" AND grain = '{grain}'"
-
-        def dropped(states: Sequence[str]) -> None:
-            if drop:
-                self.pending.drop("bags", states, bounds, only)
-
-        return [Job(states, write, dropped) for states, write in bag_statements(self.slicing, self.raws, bags, rows)]
+        pieces = tuple(Piece(ranges, grain, _one_bucket(here, grain, ranges)) for grain, ranges in touched.items())
+        rows = Rows(here.table, axis, pieces, until, here.calendar.timezone, here.whole_hours)
+        return [BagJob(question, tuple(touched), again) for question in questions(self.slicing, self.raws, bags, rows)]
 
 
-def bag_statements(
-    slicing: Slicing, raws: Mapping[str, set[str]], bags: Sequence[Bag], rows: Rows
-) -> list[tuple[tuple[str, ...], Callable[[Sequence[str]], str]]]:
-    """Statements for quantiles and distinct counts: those of the whole, and those of the slices of what is split."""
-    reads: list[tuple[Rows, list[Bag]]] = [(rows, list(bags))]
-    for split in dict.fromkeys(b.split for b in bags if b.split is not None):
-        slices = {raw: named for raw in raws.get(split.column, ()) if (named := slicing.slices_of(split.kind, raw))}
-        if slices:
-            reads.append((replace(rows, split=split.column, slices=slices), [b for b in bags if b.split == split]))
-    found: list[tuple[tuple[str, ...], Callable[[Sequence[str]], str]]] = []
-    for some, wanted in reads:
-        groups: dict[str, list[Bag]] = {}
-        for bag in wanted:  # all quantiles together; of distinct values those of the same value
-            groups.setdefault("" if bag.q is not None else bag.value, []).append(bag)
-        for alike in groups.values():
-            write = quantile_sql if alike[0].q is not None else distinct_sql
-            by_id = {bag.id: bag for bag in alike}
-            found.append((tuple(by_id), lambda s, w=write, b=by_id, r=some: w([b[i] for i in s], r)))  # type: ignore[misc]
-    return found
-
-
-def _one_bucket(here: Here, grain: Grain, ranges: tuple[Range, ...] | None) -> str | None:
-    """The literal period, where there is only one: no join is needed then."""
+def _one_bucket(here: Here, grain: Grain, ranges: tuple[Range, ...] | None) -> date | None:
+    """The first day of the period, where there is only one."""
     if ranges is None or len(ranges) != 1 or grain == "hour":
         return None
     first, until = ranges[0]
     period = here.calendar.period(first, grain)
-    return f"DATE '{first.isoformat()}'" if (period.first, period.until) == (first, until) else None
+    return first if (period.first, period.until) == (first, until) else None

@@ -8,28 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from scorecard.measures.counting import bag_statements
+import polars as pl
+
+from scorecard.measures.counting import ROWS_AT_ONCE
 from scorecard.measures.grid import Grid
 from scorecard.measures.place import Here
-from scorecard.measures.plan import Atom, Bag, Plan, Scan, state_id
+from scorecard.measures.plan import Bag, Plan, Scan, state_id
 from scorecard.measures.ranges import (
     DAY,
-    before_moment,
     column,
+    day_literal,
     event_before,
+    event_day,
     event_days_within,
     moment_literal,
+    runs,
     utc_naive,
 )
 from scorecard.measures.slices import Slice, Slicing
-from scorecard.measures.sql import literal
-from scorecard.measures.states.additive import Amount, event_moment, scan_sql
-from scorecard.measures.states.rows import Rows
+from scorecard.measures.sql import ROWS, column_kind, literal
+from scorecard.measures.states.additive import Amount, as_rows, event_moment, scan_sql
+from scorecard.measures.states.bags import questions, together
+from scorecard.measures.states.rows import Piece, Rows
 from scorecard.measures.store import between
 from scorecard.warehouse.engine import Engine
+
+EPOCH = date(1970, 1, 1)
+MOST_KEPT = 20_000
+"""Sums of whole days that are remembered: they are the same for all cuts of one day."""
 
 
 class Cut(NamedTuple):
@@ -42,6 +51,7 @@ class Cut(NamedTuple):
 
 
 Line = dict[Slice | None, Any]
+Bounds = tuple[datetime, datetime]
 
 
 @dataclass(slots=True)
@@ -53,16 +63,25 @@ class Cuts:
     slicing: Slicing
     grid: Grid
     _known: dict[tuple[str, Cut], Line] = field(default_factory=dict)
+    _kept: dict[tuple[str, Bounds], list[tuple[str | None, Sequence[Any]]]] = field(default_factory=dict)
 
-    def forget(self, source: str) -> None:
-        """A source's rows have changed."""
+    def forget(self, source: str, days: frozenset[date] | None) -> None:
+        """A source's rows have changed (``days``: only those of some days)."""
         names = set(self.plan.states(source))
         self._known = {k: v for k, v in self._known.items() if k[0] not in names}
+        moments = None if days is None else [datetime.combine(day, time()) for day in days]
+        self._kept = {
+            key: found
+            for key, found in self._kept.items()
+            if key[0] not in names or (moments is not None and not any(_holds(key[1], m) for m in moments))
+        }
 
     def keep_only(self, wanted: Iterable[Cut]) -> None:
         """Forgets cuts at moments that have passed."""
         kept = set(wanted)
         self._known = {k: v for k, v in self._known.items() if k[1] in kept}
+        if len(self._kept) > MOST_KEPT:
+            self._kept.clear()
 
     def amounts(self, here: Here, scan: Scan, name: str, cut: Cut) -> Line:
         """An additive state up to a cut: slice → Amount."""
@@ -79,95 +98,145 @@ class Cuts:
     # -- additive states ---------------------------------------------------------------------------------------
 
     def prepare(self, here: Here, wanted: Mapping[Scan, Sequence[Cut]]) -> None:
-        """All states of some scans up to some cuts, in one statement."""
-        parts: list[str] = []
-        targets: list[tuple[Scan, list[Cut]]] = []
+        """All states of some scans up to some cuts: whole days from what is kept, cut days from their rows."""
+        missing: dict[Scan, list[Cut]] = {}
         for scan, cuts in wanted.items():
-            named = {state_id(scan, atom): atom for atom in self.plan.scans[scan]}
-            missing = [c for c in dict.fromkeys(cuts) if any((n, c) not in self._known for n in named)]
-            for cut in missing:
-                self._known.update({(name, cut): {} for name in named})
-                kept = self._kept_days(here, cut, named)
-                if kept is not None:
-                    parts.append(_numbered(kept, len(targets)))
-                    targets.append((scan, [cut]))
-            for moment, start, alike in _by_moment(missing):
-                parts.append(_numbered(self._cut_day(here, scan, named, moment, start), len(targets)))
-                targets.append((scan, alike))
-        if not parts:
-            return
-        kinds = self.grid.kinds(here.source)
-        for number, state, raw, a, b, n, bad, low, high in self.engine.query(" UNION ALL ".join(parts)).rows():
-            scan, cuts = targets[number]
-            amount = Amount(int(a), int(b), n, bad, low, high)
+            names = [state_id(scan, atom) for atom in self.plan.scans[scan]]
+            found = [c for c in dict.fromkeys(cuts) if any((n, c) not in self._known for n in names)]
+            if found:
+                missing[scan] = found
+                self._known.update({(name, cut): {} for name in names for cut in found})
+        if missing:
+            self._add_kept_days(here, missing)
+            self._add_cut_days(here, missing)
+
+    def _add(
+        self, kinds: Mapping[str, set[str]], scan: Scan, state: str, cut: Cut, raw: str | None, given: Sequence[Any]
+    ) -> None:
+        a, b, n, bad, low, high = given
+        amount = Amount(int(a), int(b), n, bad, low, high)
+        line = self._known[state, cut]
+        for slice_ in (None, *self.grid.slices_of(scan, raw, kinds)):
+            before = line.get(slice_)
+            line[slice_] = amount if before is None else before.plus(amount)
+
+    def _add_kept_days(self, here: Here, missing: Mapping[Scan, Sequence[Cut]]) -> None:
+        """The kept numbers of all whole days (for hours of a stock: hours of all whole days) before the cuts."""
+        wanted: dict[tuple[str, Bounds], list[tuple[Scan, Cut]]] = {}
+        for scan, cuts in missing.items():
             for cut in cuts:
-                line = self._known[state, cut]
-                for slice_ in (None, *self.grid.slices_of(scan, raw, kinds)):
-                    before = line.get(slice_)
-                    line[slice_] = amount if before is None else before.plus(amount)
+                day = here.calendar.day_of(cut.moment)
+                if cut.first is None or not (cut.fine or cut.first >= day):
+                    first = datetime.combine(cut.first or date(1, 1, 1), time())
+                    end = utc_naive(here.calendar.midnight(day)) if cut.fine else datetime.combine(day, time())
+                    for atom in self.plan.scans[scan]:
+                        wanted.setdefault((state_id(scan, atom), (first, end)), []).append((scan, cut))
+        unknown: dict[Bounds, list[str]] = {}
+        for state, bounds in wanted:
+            if (state, bounds) not in self._kept:
+                unknown.setdefault(bounds, []).append(state)
+                self._kept[state, bounds] = []
+        parts = [_kept_days(number, bounds, states) for number, (bounds, states) in enumerate(unknown.items())]
+        if parts:
+            numbered = list(unknown)
+            for number, state, raw, *given in self.engine.query(" UNION ALL ".join(parts)).rows():
+                self._kept[state, numbered[number]].append((raw, given))
+        kinds = self.grid.kinds(here.source)
+        for key, pairs in wanted.items():
+            for scan, cut in dict.fromkeys(pairs):
+                for raw, amounts in self._kept[key]:
+                    self._add(kinds, scan, key[0], cut, raw, amounts)
 
-    def _kept_days(self, here: Here, cut: Cut, named: Iterable[str]) -> str | None:
-        """The kept numbers of all whole days (for hours of a stock: hours of all whole days) before the cut."""
-        day = here.calendar.day_of(cut.moment)
-        if cut.first is not None and (cut.fine or cut.first >= day):
-            return None
-        first = datetime.combine(cut.first or date(1, 1, 1), time())
-        end = utc_naive(here.calendar.midnight(day)) if cut.fine else datetime.combine(day, time())
-        names = ", ".join(literal(s) for s in sorted(named))
-        return (
-            "SELECT state, slice, CAST(sum(a) AS HUGEINT) AS a, CAST(sum(b) AS HUGEINT) AS b, "
-            "CAST(sum(n) AS BIGINT) AS n, CAST(sum(bad) AS BIGINT) AS bad, min(low) AS low, max(high) AS high "
-            f"FROM meter.additive WHERE state IN ({names}) AND {between([(first, end)])} GROUP BY state, slice"
-        )
+    def _add_cut_days(self, here: Here, missing: Mapping[Scan, Sequence[Cut]]) -> None:
+        """The rows of the cut days that lie before the cuts: one statement per scan, unless one day is cut twice."""
+        jobs: list[tuple[Scan, list[tuple[datetime, datetime | None, list[Cut]]]]] = []
+        for scan, cuts in missing.items():
+            batches: list[dict[date, tuple[datetime, datetime | None, list[Cut]]]] = [{}]
+            for moment, start, alike in _by_moment(cuts):
+                day = here.calendar.day_of(moment)
+                if all(day in batch for batch in batches):
+                    batches.append({})
+                next(batch for batch in batches if day not in batch)[day] = (moment, start, alike)
+            jobs += [(scan, list(by_day.values())) for by_day in batches]
+        parts = [self._cut_days(here, scan, batch, number) for number, (scan, batch) in enumerate(jobs)]
+        frame = self.engine.query(" UNION ALL BY NAME ".join(parts))
+        kinds = self.grid.kinds(here.source)
+        for number, (scan, batch) in enumerate(jobs):
+            own = frame.filter(pl.col("job") == number)
+            for state, when, raw, *given in as_rows(own, [state_id(scan, a) for a in self.plan.scans[scan]]).rows():
+                for cut in batch[when.second + 60 * when.minute][2]:
+                    self._add(kinds, scan, state, cut, raw, given)
 
-    def _cut_day(
-        self, here: Here, scan: Scan, named: Mapping[str, Atom], moment: datetime, start: datetime | None
+    def _cut_days(
+        self, here: Here, scan: Scan, batch: Sequence[tuple[datetime, datetime | None, list[Cut]]], number: int
     ) -> str:
-        """The rows of the cut day that lie before the cut."""
-        day = here.calendar.day_of(moment)
-        at_midnight = here.calendar.midnight(day) == moment
-        rows = event_days_within(scan, ((day, day + DAY),))
-        rows += f" AND {event_before(scan, here.columns, moment, day, at_midnight=at_midnight)}"
-        if scan.fine and start is not None:
-            rows += f" AND {event_moment(scan)} >= {moment_literal(start)}"
-        return scan_sql(scan, named, here.table, rows, "TIMESTAMP '1970-01-01'")
+        days, arms = [], []
+        for place, (moment, start, _) in enumerate(batch):
+            day = here.calendar.day_of(moment)
+            at_midnight = here.calendar.midnight(day) == moment
+            days.append(day)
+            only = f"{event_day(scan)} = {day_literal(day)}"
+            only += f" AND {event_before(scan, here.columns, moment, day, at_midnight=at_midnight)}"
+            if scan.fine and start is not None:
+                only += f" AND {event_moment(scan)} >= {moment_literal(start)}"
+            arms.append(f"WHEN {only} THEN {place}")
+        # The number of the cut stands as a second of 1970: every scan's buckets are moments.
+        bucket = f"make_timestamp(1000000 * CASE {' '.join(arms)} END)"
+        rows = f"FROM {here.table} AS {ROWS} WHERE {event_days_within(scan, runs(days))}"
+        return f"SELECT * FROM ({scan_sql(scan, self.plan.scans[scan], rows, bucket, number)}) AS c WHERE bucket IS NOT NULL"
 
     # -- quantiles and distinct values -------------------------------------------------------------------------
 
     def prepare_bags(self, here: Here, wanted: Mapping[Bag, Sequence[Cut]]) -> None:
         """Quantiles and distinct counts up to some cuts, in one statement."""
-        groups: dict[tuple[str, Cut], list[Bag]] = {}
+        groups: dict[tuple[str, tuple[Cut, ...]], list[Bag]] = {}
+        apart = here.standing.rows > ROWS_AT_ONCE
         for bag, cuts in wanted.items():
-            for cut in dict.fromkeys(cuts):
-                if (bag.id, cut) not in self._known:
-                    groups.setdefault((bag.time, cut), []).append(bag)
-                    self._known[bag.id, cut] = {}
-        numbered = list(groups)
+            missing = [c for c in dict.fromkeys(cuts) if (bag.id, c) not in self._known]
+            self._known.update({(bag.id, cut): {} for cut in missing})
+            whole = () if apart else tuple(c for c in missing if not c.fine)
+            for some in [whole, *((c,) for c in missing if c not in whole)]:
+                if some:
+                    groups.setdefault((bag.time, some), []).append(bag)
         raws = {split: raws for (source, split), raws in self.grid.raws.items() if source == here.source}
-        parts = [
-            f"SELECT {number} AS cut, s.* FROM ({write(states)}) AS s"
-            for number, (axis, cut) in enumerate(numbered)
-            for states, write in bag_statements(self.slicing, raws, groups[axis, cut], self._rows(here, axis, cut))
+        asked = [
+            (question, cuts)
+            for (axis, cuts), bags in groups.items()
+            for question in questions(self.slicing, raws, bags, self._rows(here, axis, cuts))
         ]
-        if parts:
-            frame = self.engine.query(" UNION ALL ".join(parts))
-            for number, state, _, _, kind, name, n, bad, x in frame.rows():
-                self._known[state, numbered[number][1]][(kind, name) if kind else None] = (n, bad, x)
+        if not asked:
+            return
+        answer = self.engine.query(together([question for question, _ in asked]))
+        for number, (question, cuts) in enumerate(asked):
+            for state, part, _, kind, name, n, bad, x in question.read(answer, number).rows():
+                self._known[state, cuts[part]][(kind, name) if kind else None] = (n, bad, x)
 
-    def _rows(self, here: Here, axis: str, cut: Cut) -> Rows:
-        day = here.calendar.day_of(cut.moment)
-        at_midnight = here.calendar.midnight(day) == cut.moment
-        before = before_moment(axis, here.columns[axis], cut.moment, day, at_midnight=at_midnight)
-        if cut.fine and cut.start is not None:
-            before += f" AND {column(axis)} >= {moment_literal(cut.start)}"
-        ranges = ((cut.first or day, day + DAY),)
-        zone, bucket = here.calendar.timezone, "DATE '1970-01-01'"
-        return Rows(here.table, axis, "day", ranges, before, zone, here.whole_hours, bucket)
+    def _rows(self, here: Here, axis: str, cuts: Sequence[Cut]) -> Rows:
+        dates = column_kind(here.columns[axis]) == "date"
+        pieces, until = [], "true"
+        for cut in cuts:
+            day = here.calendar.day_of(cut.moment)
+            whole = here.calendar.midnight(day) == cut.moment
+            ranges = ((cut.first or day, day if whole else day + DAY),)
+            pieces.append(Piece(ranges, "day", EPOCH, day, None if whole else cut.moment))
+            if cut.fine and cut.start is not None:
+                until = f"{column(axis)} >= {moment_literal(cut.start)}"
+        return Rows(here.table, axis, tuple(pieces), until, here.calendar.timezone, here.whole_hours, dates)
 
 
-def _numbered(sql: str, number: int) -> str:
-    columns = "s.state, s.slice, s.a, s.b, s.n, s.bad, s.low, s.high"
-    return f"SELECT {number} AS cut, {columns} FROM ({sql}) AS s"
+def _holds(bounds: Bounds, midnight: datetime) -> bool:
+    """Whether a local day may lie in kept buckets; those of hours are in UTC, so that a day more on either side counts."""
+    slack = timedelta(0) if bounds[1].time() == time() else timedelta(days=1)
+    return bounds[0] <= midnight + slack and midnight - slack < bounds[1]
+
+
+def _kept_days(number: int, bounds: Bounds, states: Iterable[str]) -> str:
+    names = ", ".join(literal(name) for name in sorted(states))
+    return (
+        f"SELECT {number} AS span, state, slice, CAST(sum(a) AS HUGEINT) AS a, CAST(sum(b) AS HUGEINT) AS b, "
+        "CAST(sum(n) AS BIGINT) AS n, CAST(sum(bad) AS BIGINT) AS bad, min(low) AS low, max(high) AS high "
+        f"FROM meter.additive WHERE state IN ({names}) AND {between([bounds])} GROUP BY state, slice"
+    )
 
 
 def _by_moment(cuts: Iterable[Cut]) -> list[tuple[datetime, datetime | None, list[Cut]]]:

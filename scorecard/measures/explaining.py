@@ -13,7 +13,7 @@ from scorecard.measures.plan import Lowered, Plan, state_id
 from scorecard.measures.states.additive import bucket_of, readable
 from scorecard.measures.states.distinct import distinct_sql
 from scorecard.measures.states.quantile import quantile_sql
-from scorecard.measures.states.rows import Rows
+from scorecard.measures.states.rows import Piece, Rows
 from scorecard.measures.ranges import event_days_within, event_until, until_moment
 
 
@@ -33,7 +33,8 @@ def _statements(one: Lowered, plan: Plan, here: Mapping[str, Here]) -> Iterator[
         axis = one.bag.time
         until = until_moment(axis, place.columns[axis], place.now, place.today)
         grain = one.metric.grain
-        rows = Rows(place.table, axis, grain, None, until, place.calendar.timezone, place.whole_hours)
+        pieces = (Piece(None, grain),)
+        rows = Rows(place.table, axis, pieces, until, place.calendar.timezone, place.whole_hours)
         sql = distinct_sql([one.bag], rows) if one.bag.q is None else quantile_sql([one.bag], rows)
         yield _laid_out(sql)
         return

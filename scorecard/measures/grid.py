@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
@@ -11,7 +11,7 @@ from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.place import Key, key_of
 from scorecard.measures.plan import ALL_ROWS, Plan, Scan, state_id
-from scorecard.measures.ranges import DAY, Range, utc_naive
+from scorecard.measures.ranges import DAY, Range, joined, utc_naive, within
 from scorecard.measures.slices import NONE, Slice, Slicing
 from scorecard.measures.sql import literal
 from scorecard.measures.states.additive import Amount
@@ -42,6 +42,8 @@ class Grid:
     first_days: dict[Scan, dict[Slice, date]] = field(default_factory=dict)
     raws: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     nameless: set[Scan] = field(default_factory=set)
+    raw_firsts: dict[Scan, dict[str, date]] = field(default_factory=dict)
+    unsettled: set[str] = field(default_factory=set)
 
     def of(self, scan: Scan, atom_id: str, grain: Grain) -> Cells:
         """A state's cells at a grain."""
@@ -57,12 +59,37 @@ class Grid:
         kinds = self.kinds(source)
         for grain, states in by_grain.items():
             self._drop(self.amounts, states, grain, touched)
-        parts = [_folded(states, grain, self._bounds(grain, touched)) for grain, states in by_grain.items()]
+        parts = self._folds(by_grain, touched)
         if parts:
             rows = self.engine.query(" UNION ALL ".join(parts)).rows()
             self._place_amounts(rows, {n: s for states in by_grain.values() for n, s in states.items()}, kinds)
         self._reload_bags(source, touched)
-        self._reload_first_days(source, kinds)
+        if touched is None or self._may_begin_elsewhere(source, touched):
+            self._reload_first_days(source, kinds)
+
+    def _folds(self, by_grain: Mapping[Grain, Mapping[str, Scan]], touched: Touched) -> list[str]:
+        """Statements that add kept buckets up to periods: one for all grains that the calendar's days give."""
+        parts = [
+            _listed(states, grain, self._bounds(grain, touched))
+            for grain, states in by_grain.items()
+            if grain in ("hour", "day")
+        ]
+        joined_days = {g: states for g, states in by_grain.items() if g not in ("hour", "day")}
+        groups: dict[frozenset[str], list[Grain]] = {}
+        for grain, states in joined_days.items():
+            groups.setdefault(frozenset(states), []).append(grain)
+        for names, grains in groups.items():
+            parts.append(_folded(names, {g: None if touched is None else touched.get(g, ()) for g in grains}))
+        return parts
+
+    def _may_begin_elsewhere(self, source: str, touched: Mapping[Grain, tuple[Range, ...]]) -> bool:
+        """Whether touched days hold a slice's first row, or may hold a new slice's."""
+        first = min((a for a, _ in touched.get("day", ())), default=None)
+        if first is None or source in self.unsettled:
+            return True
+        return any(
+            first <= day for scan, days in self.raw_firsts.items() if scan.source == source for day in days.values()
+        )
 
     def kinds(self, source: str) -> dict[str, set[str]]:
         """Split column → what its values name."""
@@ -102,9 +129,9 @@ class Grid:
             states = {bag.id for bag in mine if grain in self.plan.bags[bag]}
             self._drop(self.bags, states, grain, touched)
             bounds = self._bounds(grain, touched)
-            within = "" if bounds is None else f" AND {between(bounds)}"
+            only = "" if bounds is None else f" AND {between(bounds)}"
             names = ", ".join(literal(s) for s in sorted(states))
-            parts.append(f"SELECT * FROM meter.bags WHERE grain = '{grain}' AND state IN ({names}){within}")
+            parts.append(f"SELECT * FROM meter.bags WHERE grain = '{grain}' AND state IN ({names}){only}")
         for state, grain, bucket, kind, name, n, bad, x in (
             self.engine.query(" UNION ALL ".join(parts)).rows() if parts else ()
         ):
@@ -128,8 +155,10 @@ class Grid:
         rows = self.engine.query(
             f"SELECT state, slice, min(bucket) AS first FROM meter.additive WHERE state IN ({names}) GROUP BY state, slice"
         ).rows()
+        self.unsettled.discard(source)
         for scan in scans.values():
             self.first_days[scan] = {}
+            self.raw_firsts[scan] = {}
             self.nameless.discard(scan)
             self.raws[source, scan.split or ""] = set()
         for state, raw, first in rows:
@@ -138,6 +167,7 @@ class Grid:
                 self.nameless.add(scan)
                 continue
             self.raws[source, scan.split or ""].add(raw)
+            self.raw_firsts[scan][raw] = first.date()
             days = self.first_days[scan]
             for slice_ in self.slices_of(scan, raw, kinds):
                 days[slice_] = min(first.date(), days.get(slice_, first.date()))
@@ -176,16 +206,30 @@ class Grid:
                     line.pop(key, None)
 
 
-def _folded(states: Mapping[str, object], grain: Grain, bounds: Sequence[tuple[datetime, datetime]] | None) -> str:
-    """SQL that adds kept buckets up to periods of a grain."""
+def _listed(states: Iterable[str], grain: Grain, bounds: Sequence[tuple[datetime, datetime]] | None) -> str:
+    """SQL for kept buckets that are themselves periods of a grain."""
+    only = "" if bounds is None else f" AND {between(bounds)}"
     names = ", ".join(literal(s) for s in sorted(states))
-    within = "" if bounds is None else f" AND {between([(a, b) for a, b in bounds]).replace('bucket', 's.bucket')}"
-    where = f"WHERE s.state IN ({names}){within}"
-    if grain in ("hour", "day"):
-        columns = "s.state, s.bucket, s.slice, s.a, s.b, s.n, s.bad, s.low, s.high"
-        return f"SELECT '{grain}' AS grain, {columns} FROM meter.additive AS s {where}"
-    period = f"CAST(d.{grain} AS TIMESTAMP)"
+    columns = "state, bucket, slice, a, b, n, bad, low, high"
+    return f"SELECT '{grain}' AS grain, {columns} FROM meter.additive WHERE state IN ({names}){only}"
+
+
+def _folded(states: Iterable[str], touched: Mapping[Grain, tuple[Range, ...] | None]) -> str:
+    """SQL that adds kept days up to the periods of some grains (None: all of them)."""
+    names = ", ".join(literal(s) for s in sorted(states))
+    pieces = " UNION ALL ".join(
+        f"SELECT bucket AS day, '{grain}' AS grain, {grain} AS period FROM meter.days"
+        + ("" if ranges is None else f" WHERE {within('bucket', ranges)}")
+        for grain, ranges in touched.items()
+    )
+    known = [ranges for ranges in touched.values() if ranges is not None]
+    days = (
+        ""
+        if len(known) < len(touched)
+        else f" AND {within('CAST(s.bucket AS DATE)', joined(r for k in known for r in k))}"
+    )
     return (
-        f"SELECT '{grain}' AS grain, s.state, {period} AS bucket, s.slice, {_SUMS} FROM meter.additive AS s "
-        f"JOIN meter.days AS d ON CAST(s.bucket AS DATE) = d.bucket {where} GROUP BY s.state, d.{grain}, s.slice"
+        f"SELECT d.grain, s.state, CAST(d.period AS TIMESTAMP) AS bucket, s.slice, {_SUMS} FROM meter.additive AS s "
+        f"JOIN ({pieces}) AS d ON CAST(s.bucket AS DATE) = d.day WHERE s.state IN ({names}){days} "
+        "GROUP BY s.state, d.grain, d.period, s.slice"
     )

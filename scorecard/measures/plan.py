@@ -183,7 +183,7 @@ def identity(*parts: object) -> str:
 
 def coarser(grain: str) -> tuple[Grain, ...]:
     """The grain and all coarser ones."""
-    return GRAINS[GRAINS.index(grain) :]  # type: ignore[arg-type]
+    return GRAINS[GRAINS.index(grain) :]
 
 
 def lower(metric: Metric, book: Book, columns: Mapping[str, str], probe: Probe, context: str) -> Lowered:

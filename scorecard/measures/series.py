@@ -59,6 +59,8 @@ class Weaver:
     _firsts: dict[SeriesKey, date | None] = field(default_factory=dict)
     _wanted: set[Cut] = field(default_factory=set)
     _versus: dict[str, tuple[Versus, ...]] = field(default_factory=dict)
+    _lags: dict[str, tuple[Versus, ...]] = field(default_factory=dict)
+    _moments: dict[tuple[str, Grain, Key, Key], datetime] = field(default_factory=dict)
 
     def weave(
         self,
@@ -71,6 +73,7 @@ class Weaver:
         """Brings all series up to date; ``changed`` then holds the places whose cell differs. Gives what went wrong."""
         self.here, self.moved, self.now = here, moved, now
         self.changed, self._wanted = {}, set()
+        self._moments.clear()
         gone = set(broken)
         for key in [k for k in self.series if k[0] in gone or k[0] not in self.plan.lowered]:
             del self.series[key]
@@ -250,7 +253,9 @@ class Weaver:
         here = self.here.get(one.metric.source or "")
         if here is None or here.watermark is None:
             return None
-        moment = self.spans.calendar.cut(running, other, here.watermark)
+        key = (here.source, grain, key_of(running), key_of(other))
+        moment = self._moments.get(key) or self.spans.calendar.cut(running, other, here.watermark)
+        self._moments[key] = moment
         if moment >= other.end:
             return None
         if isinstance(one.metric.measure, Stock):
@@ -258,19 +263,38 @@ class Weaver:
         return Cut(grain == "hour", other.first, other.start if grain == "hour" else None, moment)
 
     def _cuts_of(self, one: Lowered, grain: Grain, span: Span) -> list[Cut]:
-        """All cuts that a metric needs at a grain."""
+        """All cuts that a metric, and the metrics made of it, need at a grain."""
         if one.parts or not len(span):
             return []
-        running, found = span.periods[-1], []
-        for versus in self._versus_of(one):
-            for other in self.spans.others(running, versus) or ():
-                cut = self._cut_at(one, grain, running, other)
-                if cut is not None and other.until > span.periods[0].first:
-                    found.append(cut)
+        running = span.periods[-1]
+        others = [o for versus in self._versus_of(one) for o in self.spans.others(running, versus) or ()]
+        for versus in self._lags_of(one.metric.name):
+            others += [o for other in (running, *others) for o in self.spans.others(other, versus) or ()]
+        cuts = [
+            self._cut_at(one, grain, running, other)
+            for other in dict.fromkeys(others)
+            if other.until > span.periods[0].first and other is not running
+        ]
         here = self.here[one.metric.source or ""]
         if isinstance(one.metric.measure, Stock) and here.watermark is not None:
-            found.append(Cut(grain == "hour", None, None, min(here.watermark + INSTANT, running.end)))
-        return found
+            cuts.append(Cut(grain == "hour", None, None, min(here.watermark + INSTANT, running.end)))
+        return [c for c in cuts if c is not None]
+
+    def _lags_of(self, name: str) -> tuple[Versus, ...]:
+        """How metrics made of this one look back, through all levels."""
+        if name not in self._lags:
+            found: list[Versus] = []
+            for other in self.plan.lowered.values():
+                if name in other.parts:
+                    measure = other.metric.measure
+                    if isinstance(measure, Change):
+                        found.append(measure.versus)
+                    elif isinstance(measure, Formula):
+                        words = {function for function, _ in open_names(measure.expression.tree)}
+                        found += [v for v in (PREVIOUS, YEAR_AGO) if v.kind in words]
+                    found += [*self._versus_of(other), *self._lags_of(other.metric.name)]
+            self._lags[name] = tuple(dict.fromkeys(found))
+        return self._lags[name]
 
     def prepare(self, source: str) -> None:
         """Computes all cuts of a source together: few statements instead of one for each."""

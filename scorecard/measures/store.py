@@ -21,7 +21,7 @@ from scorecard.measures.states.additive import SCHEMA
 from scorecard.warehouse.engine import Engine
 
 Statement = tuple[str, Sequence[Any]]
-BAGS = {
+BAGS: dict[str, Any] = {
     "state": pl.String,
     "grain": pl.String,
     "bucket": pl.Datetime("us"),
@@ -32,7 +32,7 @@ BAGS = {
     "x": pl.Float64,
 }
 """``kind`` and ``name`` are empty for the whole. ``x``: the quantile or the count of distinct values; ``n``: values counted."""
-KNOWN = {
+KNOWN: dict[str, Any] = {
     "state": pl.String,
     "source": pl.String,
     "generation": pl.Int64,
@@ -70,10 +70,10 @@ class Known:
 class Pending:
     """What one measuring writes, in one transaction."""
 
-    statements: list[Statement] = field(default_factory=list)
     additive: list[pl.DataFrame] = field(default_factory=list)
     bags: list[pl.DataFrame] = field(default_factory=list)
     known: list[dict[str, object]] = field(default_factory=list)
+    _dropped: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def drop(
         self,
@@ -83,22 +83,24 @@ class Pending:
         extra: str = "",
     ) -> None:
         """Removes states, all of them or those in buckets between some moments."""
-        names = ", ".join(literal(s) for s in sorted(states))
-        if names:
-            where = f"state IN ({names}){extra}" + ("" if bounds is None else f" AND {between(bounds)}")
-            self.statements.append((f"DELETE FROM meter.{table} WHERE {where}", ()))
+        where = ("" if bounds is None else f" AND {between(bounds)}") + extra
+        self._dropped.setdefault((table, where), set()).update(states)
 
     def write(self, engine: Engine) -> None:
         """All of it, or nothing."""
         frames: dict[str, pl.DataFrame] = {}
-        statements = list(self.statements)
+        if self.known:
+            self.drop("known", [str(k["state"]) for k in self.known])
+        statements: list[Statement] = [
+            (f"DELETE FROM meter.{table} WHERE state IN ({', '.join(literal(s) for s in sorted(states))}){where}", ())
+            for (table, where), states in self._dropped.items()
+            if states
+        ]
         for table, schema, parts in (("additive", SCHEMA, self.additive), ("bags", BAGS, self.bags)):
             if sum(map(len, parts)):
-                frames[f"fresh_{table}"] = pl.concat(parts, how="vertical_relaxed")
+                frames[f"fresh_{table}"] = pl.concat(parts)
                 statements.append(_inserted(table, schema))
         if self.known:
-            names = ", ".join(literal(str(k["state"])) for k in self.known)
-            statements.append((f"DELETE FROM meter.known WHERE state IN ({names})", ()))
             frames["fresh_known"] = pl.DataFrame(self.known, schema=KNOWN)
             statements.append(_inserted("known", KNOWN))
         if statements:

@@ -87,7 +87,7 @@ class Upkeep:
         again = stale or before is None
         if again or touched:
             self.grid.reload(source, None if again else {g: touched_ranges(self.calendar, g, touched) for g in GRAINS})
-            self.cuts.forget(source)
+            self.cuts.forget(source, None if again else touched)
         self.measured_at[source] = here.now
         self.standings[source] = here.standing
         stands = before is not None and _marks(before) == _marks(here.standing)
@@ -128,6 +128,8 @@ class Upkeep:
             self.engine, here, self.plan, self.grid.slicing, fresh, skipped, days, self.attempt, pending, raws
         )
         counting.scans()
+        if any(found - self.grid.raws.get((here.source, split), set()) for split, found in raws.items()):
+            self.grid.unsettled.add(here.source)
         counting.bags()
         for state in states:
             if state not in skipped:

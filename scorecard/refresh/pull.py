@@ -66,7 +66,7 @@ def _request(book: Book, source: Source, folder: Path, standing: Standing | None
     return Pull(
         source=source.name,
         kind=source.kind,
-        options={**source.options, "key": source.key, "mode": source.mode},
+        options={**source.options, "key": source.key, "mode": source.mode, "timezone": source.timezone},
         folder=folder,
         now=now,
         columns={name: column.type for name, column in source.columns.items()},

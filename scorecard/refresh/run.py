@@ -192,22 +192,28 @@ class Refresher:
 
     def _ingredients(self, now: datetime, measured: Measured, version: int) -> Ingredients:
         standings = {name: s for name in self.book.sources if (s := self.engine.standing(name)) is not None}
+        loads = self.engine.loads(limit=200)
+        latest = {load.source: load for load in reversed(loads)}
+        for name in self.book.sources:
+            if name not in latest:
+                latest.update({load.source: load for load in self.engine.loads(name, limit=1)})
         return Ingredients(
             book=self.book,
             calendar=self.calendar,
             now=now,
             version=version,
             standings=standings,
-            sources=tuple(self._state(name, standings.get(name), measured) for name in self.book.sources),
-            loads=self.engine.loads(limit=200),
+            sources=tuple(
+                self._state(name, standings.get(name), latest.get(name), measured) for name in self.book.sources
+            ),
+            loads=loads,
             notices=(*self.file_problems, *self._notices, *self.book.warnings),
             explanations=_Explanations(self._meter),
             notes_of=self._notes,
         )
 
-    def _state(self, name: str, standing: Standing | None, measured: Measured) -> SourceState:
+    def _state(self, name: str, standing: Standing | None, last: Load | None, measured: Measured) -> SourceState:
         source = self.book.sources[name]
-        last = next(iter(self.engine.loads(name, limit=1)), None)
         loaded_at, rhythm = None if standing is None else standing.loaded_at, source.schedule
         usual = default_fresh_for(rhythm.every_seconds, rhythm.cron, loaded_at, self.calendar)
         fresh_for = source.fresh_for_seconds or usual

@@ -12,13 +12,13 @@ from scorecard.board.reading import Reading
 from scorecard.book.model.metric import Metric
 from scorecard.judgement.status import Limit
 from scorecard.views.theme import COLOURS, Theme, word
-from scorecard.views.wording import limit_text
+from scorecard.views.wording import limit_text, value_text
 
 SYMBOLS = {"green": "circle", "amber": "triangle-up", "red": "square", "neutral": "diamond", "grey": "circle-open"}
 FONT = "Inter, 'Segoe UI Variable Text', 'Segoe UI', -apple-system, 'Helvetica Neue', Arial, sans-serif"
 
 
-def chart(metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme) -> dcc.Graph:
+def chart(metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme, *, narrow: bool = False) -> Any:
     """Values with a mark per status, the target of each period dotted, the limit of amber dashed, what is heading for open."""
     colours = COLOURS[theme]
     labels = [r.period for r in readings]
@@ -29,7 +29,8 @@ def chart(metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme)
         )
     for index, line in enumerate(_limits(readings, "target")):
         _step(figure, labels, [_scaled(metric, v) for v in line], colours["soft"], "dot", "Target", index == 0)
-    values = [_scaled(metric, r.value) for r in readings]
+    # What is heading somewhere is drawn there: a few days beside whole periods would look like a collapse.
+    values = [None if r.projected else _scaled(metric, r.value) for r in readings]
     figure.add_scatter(
         x=labels,
         y=values,
@@ -53,8 +54,8 @@ def chart(metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme)
         hovertemplate="<b>%{customdata[0]}</b> %{customdata[1]}<br>target %{customdata[2]}%{customdata[3]}<extra></extra>",
         showlegend=False,
     )
-    _projections(figure, metric, readings, colours["soft"])
-    figure.update_layout(_layout(metric, colours, len(readings)))
+    _projections(figure, metric, readings, colours)
+    figure.update_layout(_layout(metric, colours, len(readings), 5 if narrow else 14))
     # The figure is drawn anew for every version; zoom and pan of the reader stay.
     figure.update_layout(uirevision=f"{metric.name}.{readings[-1].grain if readings else ''}")
     return dcc.Graph(
@@ -97,28 +98,43 @@ def _step(
     )  # fmt: skip
 
 
-def _projections(figure: Any, metric: Metric, readings: Sequence[Reading], colour: str) -> None:
-    """An open diamond where the running period is heading, with its interval where there is one."""
-    for reading in readings:
+def _projections(figure: Any, metric: Metric, readings: Sequence[Reading], colours: Any) -> None:
+    """Where the running period is heading, with its interval where there is one, and what it has come to so far."""
+    for before, reading in zip([None, *readings], readings, strict=False):
         heading = reading.projected
         value = None if heading is None else _scaled(metric, heading.value)
         if heading is None or value is None:
             continue
         low, high, bars = _scaled(metric, heading.low), _scaled(metric, heading.high), None
         if low is not None and high is not None:
-            bars = {"array": [high - value], "arrayminus": [value - low], "color": colour, "thickness": 1.5}
+            bars = {
+                "array": [0, high - value],
+                "arrayminus": [0, value - low],
+                "color": colours["soft"],
+                "thickness": 1.5,
+            }
+        last = None if before is None else _scaled(metric, before.value)
+        figure.add_scatter(
+            x=[before.period if before else reading.period, reading.period],
+            y=[last, value],
+            mode="lines+markers",
+            name="Heading for",
+            line={"color": colours["line"], "width": 2, "dash": "dot"},
+            marker={"symbol": SYMBOLS[reading.status], "size": [0, 12], "color": colours[reading.status], "opacity": 1},
+            error_y=bars,
+            hovertemplate=f"heading for {value_text(metric, heading.value)}<extra></extra>",
+        )
         figure.add_scatter(
             x=[reading.period],
-            y=[value],
+            y=[_scaled(metric, reading.value)],
             mode="markers",
-            name="Heading for",
-            marker={"symbol": "diamond-open", "size": 12, "color": colour},
-            error_y=bars,
-            hovertemplate="heading for %{y:,.4~g}<extra></extra>",
+            name="So far",
+            marker={"symbol": "line-ew-open", "size": 14, "color": colours["soft"], "line": {"width": 2}},
+            hovertemplate=f"{value_text(metric, reading.value or 0.0)} so far<extra></extra>",
         )
 
 
-def _layout(metric: Metric, colours: Any, count: int) -> dict[str, Any]:
+def _layout(metric: Metric, colours: Any, count: int, ticks: int) -> dict[str, Any]:
     axis = {
         "gridcolor": colours["edge"],
         "zeroline": False,
@@ -149,7 +165,7 @@ def _layout(metric: Metric, colours: Any, count: int) -> dict[str, Any]:
             **axis,
             "type": "category",
             "automargin": True,
-            "nticks": 14,
+            "nticks": ticks,
             "showgrid": False,
             "tickangle": 0,
             "range": [-0.6, count - 0.4],

@@ -45,16 +45,18 @@ def spark(board: Board, reading: Reading, metric: Metric, now: datetime, last: i
     else:
         label += "no values"
     aim = limit_text(metric, reading.target, reading.value)
-    return {"points": [_point(r) for r in series], "label": label + (f", target {aim}" if aim else "")}
+    return {"points": [_point(r, metric.adds_up) for r in series], "label": label + (f", target {aim}" if aim else "")}
 
 
-def _point(reading: Reading) -> dict[str, Any]:
+def _point(reading: Reading, adds_up: bool) -> dict[str, Any]:
     target = reading.target
-    # What adds up is shown where it is heading: a few days beside whole periods would look like a collapse.
+    # A few days beside whole periods would look like a collapse: what adds up is drawn where it is heading, if anywhere.
     said = "no value" if reading.value is None else reading.text
-    heading = None if reading.projected is None else reading.projected.value
+    value = reading.value if reading.projected is None else reading.projected.value
+    if reading.running and adds_up and reading.projected is None:
+        value = None
     return {
-        "value": reading.value if heading is None else heading,
+        "value": value,
         "target": None if target is None else list(target) if isinstance(target, tuple) else [target],
         "status": reading.status,
         "fresh": milliseconds(reading.fresh_until),
@@ -71,10 +73,8 @@ class Around:
     period: str | None = None
 
 
-def row(
-    board: Board, reading: Reading, address: Address, now: datetime, around: Around = Around(), *, beside: bool = False
-) -> dict[str, Any]:
-    """One indicator on a page. ``beside``: a whole that stands beside the card's own slice of it."""
+def row(board: Board, reading: Reading, address: Address, now: datetime, around: Around = Around()) -> dict[str, Any]:
+    """One indicator on a page."""
     metric, zone = board.book.metric(reading.metric), board.book.organization.timezone
     number, unit = (None, "") if reading.value is None else split_text(metric, _so_far(metric, reading))
     aim = limit_text(metric, reading.target, reading.value)
@@ -85,7 +85,7 @@ def row(
         "title": metric.title,
         "slice": None if reading.slice is None else board.title(reading.slice[1]),
         "href": kept.to(f"/metrics/{metric.name}", reading.slice),
-        "tags": _tags(reading, beside),
+        "tags": _tags(reading),
         "under": _under(board, metric, reading, around),
         "owner": person(board.book.owner_of(metric)),
         "number": number,
@@ -102,7 +102,6 @@ def row(
         "because": _sentence(reading.because),
         "stale": _sentence(_when_stale(reading, zone, now)),
         "fresh": milliseconds(reading.fresh_until),
-        "beside": beside,
         "period": reading.period,
         "dates": reading_span(reading),
         "running": reading.running,
@@ -126,10 +125,8 @@ def _when_stale(reading: Reading, zone: str, now: datetime) -> str:
     return f"no good load since {loaded}; it was: {reading.because}"
 
 
-def _tags(reading: Reading, beside: bool) -> list[dict[str, str]]:
+def _tags(reading: Reading) -> list[dict[str, str]]:
     tags = []
-    if beside:
-        tags.append({"text": "whole", "kind": "whole", "title": "All of it together; this card counts its own part"})
     if reading.running:
         tags.append(
             {"text": "running", "kind": "running", "title": "The period has not ended: this number still moves"}
@@ -207,6 +204,22 @@ def beside(board: Board, card: Scorecard) -> set[tuple[str, tuple[str, str] | No
 def rows(
     board: Board, card: Scorecard, held: Iterable[Reading], address: Address, now: datetime
 ) -> list[dict[str, Any]]:
-    """The rows of some of a card's readings."""
+    """The rows of some of a card's readings. A whole that stands beside the card's own slice is said in the slice's row."""
     aside, around = beside(board, card), Around(card.name, card.period)
-    return [row(board, r, address, now, around, beside=(r.metric, r.slice) in aside) for r in held]
+    wholes = {r.metric: r for r in card.readings if (r.metric, r.slice) in aside}
+    shown = [r for r in held if (r.metric, r.slice) not in aside]
+    return [
+        {**row(board, r, address, now, around), "whole": _whole(board, wholes.get(r.metric), r, address, now)}
+        for r in shown
+    ]
+
+
+def _whole(
+    board: Board, reading: Reading | None, part: Reading, address: Address, now: datetime
+) -> dict[str, Any] | None:
+    """All of it together, in short, beside a slice; nothing where the slice is all there is."""
+    if reading is None or (reading.text, reading.status) == (part.text, part.status):
+        return None
+    full = row(board, reading, address, now)
+    kept = ("text", "status", "word", "reason", "because", "stale", "fresh", "href")
+    return {key: full[key] for key in kept}

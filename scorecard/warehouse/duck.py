@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +16,7 @@ from connectors.contract import Batch
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.warehouse.changes import add_days, live_columns
-from scorecard.warehouse.engine import NOTHING, Load, LoadOrder, Standing, Touched
+from scorecard.warehouse.engine import NOTHING, Load, LoadOrder, Standing, Touched, day_column
 from scorecard.warehouse.faults import as_error, first_lines, is_damage
 from scorecard.warehouse.gates import not_one_select
 from scorecard.warehouse.limits import limited
@@ -34,6 +34,7 @@ from scorecard.warehouse.records import (
     write_memory,
 )
 from scorecard.warehouse.staging import with_counts
+from scorecard.warehouse.watermarks import first_day
 
 QUERY_SECONDS = 60.0
 
@@ -41,23 +42,19 @@ QUERY_SECONDS = 60.0
 class DuckWarehouse:
     """The Engine on a DuckDB file. ``notices``: what was found and mended when it was opened."""
 
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        folder: Path,
-        clock: Clock,
-        notices: Iterable[Problem],
-        query_seconds: float,
-    ) -> None:
-        self.notices = tuple(notices)
+    def __init__(self, folder: Path, clock: Clock, *, memory_limit: str, threads: int, query_seconds: float) -> None:
+        self.notices: tuple[Problem, ...] = ()
         self.folder = folder
         self.clock = clock
         self.query_seconds = query_seconds
-        self._connection = connection
+        self._memory_limit = memory_limit
+        self._threads = threads
         self._writer = threading.RLock()
         self._loading: dict[str, threading.Lock] = {}
         self._unwritten: list[Load] = []
+        self._lost = False
         self._next_id = 1
+        self._connection = self._connect()
 
     @classmethod
     def open(
@@ -70,38 +67,43 @@ class DuckWarehouse:
         query_seconds: float = QUERY_SECONDS,
     ) -> Self:
         """The folder's warehouse, made where there is none. Unavailable: another process has it, or no rights."""
-        connection, notices = open_file(folder, clock.now(), memory_limit=memory_limit, threads=threads)
-        warehouse = cls(connection, folder, clock, notices, query_seconds)
+        return cls(folder, clock, memory_limit=memory_limit, threads=threads, query_seconds=query_seconds)
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        connection, notices = open_file(
+            self.folder, self.clock.now(), memory_limit=self._memory_limit, threads=self._threads
+        )
+        self.notices += notices
         try:
-            warehouse._prepare()
+            self._prepare(connection)
         except duckdb.Error as error:
             connection.close()
-            raise warehouse._said(error) from error
-        return warehouse
+            raise self._said(error) from error
+        return connection
 
-    def _prepare(self) -> None:
+    def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         """The record tables; what a killed process left behind is said and removed."""
-        with self._cursor() as cursor:
-            for statement in TABLES:
-                cursor.execute(statement)
-            cursor.execute(
-                "UPDATE _loads.history SET outcome = 'failed', problems = ?, finished_at = ? WHERE outcome = 'running'",
-                [ENDED, naive(self.clock.now())],
-            )
-            left = cursor.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'").fetchall()
-            for (name,) in left:
-                if name.startswith(INCOMING_PREFIX):
-                    cursor.execute(f"DROP TABLE main.{quote(name)}")
-            row = cursor.execute("SELECT coalesce(max(id), 0) + 1 FROM _loads.history").fetchone()
-            self._next_id = 1 if row is None else int(row[0])
+        cursor = connection.cursor()
+        for statement in TABLES:
+            cursor.execute(statement)
+        cursor.execute(
+            "UPDATE _loads.history SET outcome = 'failed', problems = ?, finished_at = ? WHERE outcome = 'running'",
+            [ENDED, naive(self.clock.now())],
+        )
+        left = cursor.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'").fetchall()
+        for (name,) in left:
+            if name.startswith(INCOMING_PREFIX):
+                cursor.execute(f"DROP TABLE main.{quote(name)}")
+        row = cursor.execute("SELECT coalesce(max(id), 0) + 1 FROM _loads.history").fetchone()
+        self._next_id = max(self._next_id, 1 if row is None else int(row[0]))
+        cursor.close()
 
     # -- loading -----------------------------------------------------------------------------------------------
 
     def load(self, order: LoadOrder, batches: Iterable[Batch]) -> tuple[Load, Touched]:
         """Stage, check, publish in one transaction. Never raises for a source's fault: the Load says failed."""
-        with self._source_lock(order.source.name), self._cursor() as cursor:
-            began = self.clock.steady()
-            running = self._begin(order)
+        began = self.clock.steady()
+        with self._source_lock(order.source.name), self._begun(order) as running, self._cursor() as cursor:
             done: list[Load] = []
 
             def finish(result: Result) -> None:
@@ -117,7 +119,9 @@ class DuckWarehouse:
 
     def record_failure(self, order: LoadOrder, problem: Problem) -> Load:
         """A pull that gave nothing: kept in the run history; changes nothing else."""
-        standing = self.standing(order.source.name)
+        standing = None
+        with suppress(ScorecardError):
+            standing = self.standing(order.source.name)
         moment = self.clock.now()
         load = Load(
             id=self._take_id(),
@@ -138,17 +142,25 @@ class DuckWarehouse:
             self._next_id += 1
             return self._next_id - 1
 
-    def _begin(self, order: LoadOrder) -> Load:
+    @contextmanager
+    def _begun(self, order: LoadOrder) -> Iterator[Load]:
         """The load's first record: a process that dies leaves it behind, and the next start says so."""
         started = order.started_at
         load = Load(self._take_id(), order.source.name, "running", order.cause, started, started, 0)
         try:
             with self._writing(), self._cursor() as cursor:
                 write_load(cursor, load)
-        except duckdb.Error:
+        except duckdb.Error as error:
             # A full disk may refuse even this; the load itself then fails with the reason.
-            return load
-        return load
+            self._lost |= isinstance(error, duckdb.FatalException)
+        ended = False
+        try:
+            yield load
+            ended = True
+        finally:
+            if not ended:  # a fault of the program: whoever catches it writes the failure
+                with suppress(duckdb.Error, ScorecardError), self._writing(), self._cursor() as cursor:
+                    cursor.execute("DELETE FROM _loads.history WHERE id = ? AND outcome = 'running'", [load.id])
 
     def _finished(self, running: Load, result: Result, seconds: float) -> Load:
         warnings = tuple(result.counts.warnings) if result.outcome == "failed" else ()
@@ -177,7 +189,8 @@ class DuckWarehouse:
                 self._record(cursor, load, result)
                 cursor.execute("COMMIT")
                 self._unwritten.clear()
-        except duckdb.Error:
+        except (duckdb.Error, ScorecardError) as error:
+            self._lost |= isinstance(error, duckdb.FatalException)
             self._unwritten = [*self._unwritten, load][-200:]
 
     # -- looking -----------------------------------------------------------------------------------------------
@@ -250,29 +263,31 @@ class DuckWarehouse:
                 raise self._said(error) from error
 
     def prepare_axes(self, source: str, axes: Sequence[str], timezone: str) -> bool:
-        """Reporting days for axes that came since the last load, without loading. True where one was added."""
-        with self._source_lock(source), self._writing(), self._cursor() as cursor:
-            memory = read_memory(cursor, source)
-            columns = live_columns(cursor, source)
-            if memory is None or columns is None:
-                return False
+        """Reporting days for axes that came since the last load, without loading. True where one was added.
+
+        Does not wait for a load of the source that is still pulling.
+        """
+        with self._reading() as cursor:
+            columns = live_columns(cursor, source) or {}
+        if all(day_column(axis) in columns or columns.get(axis) not in {"TIMESTAMP", "DATE"} for axis in axes):
+            return False
+        with self._writing(), self._cursor() as cursor:
             try:
                 cursor.execute("BEGIN TRANSACTION")
-                added = add_days(cursor, live_table(source), columns, axes, timezone)
-                if added:
-                    firsts = dict(memory.standing.first_day)
-                    for axis in axes:
-                        if columns.get(axis) in {"TIMESTAMP", "DATE"}:
-                            row = cursor.execute(
-                                f"SELECT min({quote('_day_' + axis)}) FROM {live_table(source)}"
-                            ).fetchone()
-                            if row is not None and row[0] is not None:
-                                firsts[axis] = row[0]
-                    write_memory(cursor, replace(memory, standing=replace(memory.standing, first_day=firsts)))
+                memory = read_memory(cursor, source)
+                columns = live_columns(cursor, source) or {}
+                if memory is None or not add_days(cursor, live_table(source), columns, axes, timezone):
+                    cursor.execute("ROLLBACK")
+                    return False
+                firsts = dict(memory.standing.first_day)
+                for axis in axes:
+                    if (first := first_day(cursor, source, axis)) is not None:
+                        firsts[axis] = first
+                write_memory(cursor, replace(memory, standing=replace(memory.standing, first_day=firsts)))
                 cursor.execute("COMMIT")
             except duckdb.Error as error:
                 raise self._said(error) from error
-            return added
+        return True
 
     def checkpoint(self) -> bool:
         """The log into the file. False where a load in progress does not let it; the next one will."""
@@ -295,6 +310,8 @@ class DuckWarehouse:
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor for one call: a connection shared by threads gives other threads' rows."""
+        if self._lost:
+            self._open_again()
         try:
             cursor = self._connection.cursor()
         except duckdb.Error as error:
@@ -303,6 +320,14 @@ class DuckWarehouse:
             yield cursor
         finally:
             cursor.close()
+
+    def _open_again(self) -> None:
+        """After a fault of the disk DuckDB refuses everything until it is opened anew; what was committed is there."""
+        with self._writer:
+            if self._lost:
+                self._connection.close()
+                self._connection = self._connect()
+                self._lost = False
 
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -328,9 +353,10 @@ class DuckWarehouse:
 
     def _said(self, error: duckdb.Error) -> ScorecardError:
         """The error for people. A damaged file is marked, so that the next start sets it aside."""
+        self._lost |= isinstance(error, duckdb.FatalException)
         if is_damage(error):
-            mark = self.folder / DAMAGED_MARK
-            mark.write_text(first_lines(error), encoding="utf-8")
+            with suppress(OSError):
+                (self.folder / DAMAGED_MARK).write_text(first_lines(error), encoding="utf-8")
         return as_error(error)
 
 

@@ -9,7 +9,8 @@ import duckdb
 from scorecard.ground.errors import Problem, Refused, ScorecardError, Unavailable
 
 DAMAGE = re.compile(
-    r"checksum|corrupt|not a valid DuckDB|deserializ|serialization error|truncated|magic bytes", re.IGNORECASE
+    r"checksum|corrupt|not a valid DuckDB|deserializ|serialization error|truncated|magic bytes|Could not read enough bytes",
+    re.IGNORECASE,
 )
 SECONDS_TEXT = "it ran longer than {seconds:g} s and was stopped"
 
@@ -24,7 +25,9 @@ def first_lines(error: BaseException) -> str:
 
 def is_damage(error: BaseException) -> bool:
     """Whether the file itself is broken (not merely locked, full or of another version)."""
-    return bool(DAMAGE.search(str(error))) and "version number" not in str(error)
+    # Only what storage itself says: a query may name a column `checksum`, and its complaint must not condemn the file.
+    by_query = isinstance(error, duckdb.ProgrammingError) and not str(error).startswith("Corrupt database file: ")
+    return not by_query and bool(DAMAGE.search(str(error))) and "version number" not in str(error)
 
 
 def is_full(error: BaseException) -> bool:

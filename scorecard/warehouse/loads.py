@@ -26,9 +26,10 @@ from scorecard.warehouse.changes import (
     swap_in,
     upsert,
 )
-from scorecard.warehouse.engine import DAY_PREFIX, NOTHING, LoadOrder, Touched
+from scorecard.warehouse.engine import DAY_PREFIX, NOTHING, LoadOrder, Touched, day_column
 from scorecard.warehouse.faults import as_problem
 from scorecard.warehouse.gates import failed_checks
+from scorecard.warehouse.planning import known_shape
 from scorecard.warehouse.quoting import incoming_table, live_table
 from scorecard.warehouse.records import Counts, Memory, read_memory, write_memory
 from scorecard.warehouse.shaping import MOVED, Plan
@@ -102,14 +103,13 @@ class Publishing:
         newest = newest_cursor(cursor, prepared, self.source, plan)
         with self.writing():
             cursor.execute("BEGIN TRANSACTION")
+            plan = plan if whole else self._with_late_axes(tables, plan)
             change = self._apply(tables, plan, whole)
             return self._publish(staging, plan, change, newest, whole, finish)
 
     # -- before the transaction --------------------------------------------------------------------------------
 
     def _retyped(self, columns: dict[str, str]) -> bool:
-        from scorecard.warehouse.planning import known_shape
-
         shapes = [known_shape(self.source, self.memory, name) for name in columns if not name.startswith("_")]
         return any(shape is not None and shape.type != columns[shape.name] for shape in shapes)
 
@@ -129,6 +129,13 @@ class Publishing:
             self.counts.unchanged -= staging.carried - left
 
     # -- within it ---------------------------------------------------------------------------------------------
+
+    def _with_late_axes(self, tables: Tables, plan: Plan) -> Plan:
+        """Axes that the live table was given while this load was still pulling: its rows need those days, too."""
+        columns = live_columns(self.cursor, self.source.name) or {}
+        late = [a for a in self._all_axes(columns) if a not in plan.axes and day_column(a) in columns]
+        add_days(self.cursor, tables.prepared, plan.columns, late, plan.zone)
+        return replace(plan, axes=(*plan.axes, *late))
 
     def _apply(self, tables: Tables, plan: Plan, whole: bool) -> Change:
         cursor, order = self.cursor, self.order

@@ -16,6 +16,7 @@ from scorecard.warehouse.faults import as_problem, first_lines, is_damage
 
 FILE_NAME = "warehouse.duckdb"
 DAMAGED_MARK = "warehouse.damaged"
+SPILL_FOLDER = "warehouse.tmp"
 HELD_BY = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -35,25 +36,28 @@ def open_file(
         (folder / DAMAGED_MARK).unlink()
     settings: dict[str, str | int] = {"memory_limit": memory_limit, "threads": threads}
     try:
-        return connect(path, settings), tuple(notices)
+        connection = connect(path, settings)
     except duckdb.Error as error:
         if not is_damage(error) and not isinstance(error, duckdb.FatalException | duckdb.InternalException):
             raise Unavailable(why_not_opened(error, path)) from error
         notices.append(set_aside(path, now, first_lines(error)))
-    try:
-        return connect(path, settings), tuple(notices)
-    except duckdb.Error as error:
-        raise Unavailable(why_not_opened(error, path)) from error
+        try:
+            connection = connect(path, settings)
+        except duckdb.Error as again:
+            raise Unavailable(why_not_opened(again, path)) from again
+    # The lock is ours, so what a killed process spilled belongs to nobody.
+    for spilled in (folder / SPILL_FOLDER).glob("duckdb_temp_*"):
+        spilled.unlink(missing_ok=True)
+    return connection, tuple(notices)
 
 
 def connect(path: Path, settings: Mapping[str, str | int]) -> duckdb.DuckDBPyConnection:
     """Connected, then locked. The order matters: folders first, then no outside access, then no more settings."""
-    spill = path.parent / "warehouse.tmp"
     connection = duckdb.connect(
         str(path),
         config={
             **settings,
-            "temp_directory": str(spill),
+            "temp_directory": str(path.parent / SPILL_FOLDER),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",

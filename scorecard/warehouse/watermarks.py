@@ -118,10 +118,23 @@ def _first_days(
             if first not in touched or _has_day(cursor, order.source.name, axis, first):
                 firsts[axis] = first
                 continue
-        row = cursor.execute(f"SELECT min({quote(day_column(axis))}) FROM {live_table(order.source.name)}").fetchone()
-        if row is not None and row[0] is not None:
-            firsts[axis] = row[0]
+        earliest = first_day(cursor, order.source.name, axis)
+        if earliest is not None:
+            firsts[axis] = earliest
     return firsts
+
+
+def first_day(cursor: duckdb.DuckDBPyConnection, source: str, axis: str) -> date | None:
+    """The first reporting day of the live table; None where there is none, or no such axis."""
+    name = day_column(axis)
+    known = cursor.execute(
+        "SELECT 1 FROM duckdb_columns() WHERE schema_name = 'main' AND table_name = ? AND column_name = ?",
+        [source, name],
+    ).fetchone()
+    if known is None:
+        return None
+    row = cursor.execute(f"SELECT min({quote(name)}) FROM {live_table(source)}").fetchone()
+    return None if row is None else row[0]
 
 
 def _has_day(cursor: duckdb.DuckDBPyConnection, source: str, axis: str, day: date) -> bool:

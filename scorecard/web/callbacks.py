@@ -85,12 +85,13 @@ class Pages:
         self._kept[address] = (board.version, self._clock.steady(), drawn)
         return drawn
 
-    def chart_of(self, drawn: Drawn, theme: str | None) -> Any:
+    def chart_of(self, drawn: Drawn, theme: str | None, narrow: bool) -> Any:
         """The chart that belongs to a page; None where it has none."""
         if not drawn.chart:
             return None
         metric = self._boards.current().book.metric(drawn.chart[0].metric)
-        return chart(metric, drawn.chart, drawn.page["shown_period"], "dark" if theme == "dark" else "light")
+        shown = drawn.page["shown_period"]
+        return chart(metric, drawn.chart, shown, "dark" if theme == "dark" else "light", narrow=narrow)
 
 
 class Site(dash.Dash):
@@ -140,7 +141,9 @@ def attach_pages(server: flask.Flask, publisher: Boards, clock: Clock, may_show:
     @app.callback(Output("page", "page"), Output("page", "children"), Input("page", "ask"), prevent_initial_call=True)
     def turn(ask: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         drawn = pages.at(str(ask["address"]))
-        return {**drawn.page, "number": ask["number"]}, pages.chart_of(drawn, ask.get("theme"))
+        return {**drawn.page, "number": ask["number"]}, pages.chart_of(
+            drawn, ask.get("theme"), ask.get("narrow") is True
+        )
 
     return app
 

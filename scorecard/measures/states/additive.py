@@ -6,20 +6,20 @@ integers (units of 2^-20 and 2^-80) whose sums are exact, so that a week is the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from scorecard.measures.plan import Atom, Scan
 from scorecard.measures.ranges import column, event_day
-from scorecard.measures.sql import ROWS, literal
+from scorecard.measures.sql import ROWS
 
 LARGEST = "1e24"
 """Doubles from here on are treated as not finite: their exact sum would not fit."""
 HIGH, LOW = 20, 80
 _TWO_HIGH, _TWO_REST = f"{2**HIGH}.0", f"{2 ** (LOW - HIGH)}.0"
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "state": pl.String,
     "bucket": pl.Datetime("us"),
     "slice": pl.String,
@@ -98,25 +98,27 @@ def bucket_of(scan: Scan, timezone: str, *, whole_hours: bool) -> str:
     return hour_start(event_moment(scan), timezone, whole_hours=whole_hours) if scan.fine else event_day(scan)
 
 
-def scan_sql(scan: Scan, atoms: Mapping[str, Atom], table: str, rows: str, bucket: str) -> str:
-    """One statement for all atoms (name → atom): a row per state, bucket and raw split value, as in ``SCHEMA``."""
+def scan_sql(scan: Scan, atoms: Sequence[Atom], rows: str, bucket: str, number: int = 0) -> str:
+    """One statement for all atoms: job (``number``), bucket, slice (raw) and ``a_i`` … ``high_i`` as far as atom i has them.
+
+    ``rows``: FROM and WHERE. Statements of several scans can be put together with UNION ALL BY NAME.
+    """
     slices = f"CAST({column(scan.split)} AS VARCHAR)" if scan.split is not None else "CAST(NULL AS VARCHAR)"
     inner = [f"{bucket} AS bucket", f"{slices} AS slice"]
-    middle = ["*"]
-    outer = []
-    for index, atom in enumerate(atoms.values()):
-        inner.append(f"{_row_value(atom)} AS v_{index}")
+    middle, scaled = ["*"], ["*"]
+    outer = [f"{number} AS job", "CAST(bucket AS TIMESTAMP) AS bucket", "slice"]
+    for i, atom in enumerate(atoms):
+        inner.append(f"{_row_value(atom)} AS v_{i}")
         if _is_double(atom):  # NaN and the infinities are outside
-            finite = f"v_{index} > -{LARGEST} AND v_{index} < {LARGEST}"
-            middle.append(f"CASE WHEN {finite} THEN v_{index} END AS f_{index}")
-        outer.append(f"{{'state': {literal(list(atoms)[index])}, {_aggregates(atom, index)}}}")
-    of_rows = f"SELECT {', '.join(inner)} FROM {table} AS {ROWS} WHERE {rows}"
-    finite_rows = f"SELECT {', '.join(middle)} FROM ({of_rows}) AS i"
-    counted = (
-        f"SELECT bucket, slice, unnest([{', '.join(outer)}]) AS u FROM ({finite_rows}) AS m GROUP BY bucket, slice"
-    )
-    chosen = "u.state, CAST(bucket AS TIMESTAMP) AS bucket, slice, u.a, u.b, u.n, u.bad, u.low, u.high"
-    return f"SELECT {chosen} FROM ({counted}) AS g WHERE u.n > 0 OR u.bad > 0"
+            middle.append(f"CASE WHEN v_{i} > -{LARGEST} AND v_{i} < {LARGEST} THEN v_{i} END AS f_{i}")
+            if atom.fold == "sum":
+                scaled.append(f"f_{i} * {_TWO_HIGH} AS s_{i}, round(f_{i} * {_TWO_HIGH}) AS h_{i}")
+        outer += _aggregates(atom, i)
+    source = f"SELECT {', '.join(inner)} {rows}"
+    for level in (middle, scaled):
+        if len(level) > 1:
+            source = f"SELECT {', '.join(level)} FROM ({source}) AS i"
+    return f"SELECT {', '.join(outer)} FROM ({source}) AS m GROUP BY bucket, slice"
 
 
 def _is_double(atom: Atom) -> bool:
@@ -130,26 +132,38 @@ def _row_value(atom: Atom) -> str:
     return value if atom.condition is None else f"CASE WHEN {atom.condition} THEN {value} END"
 
 
-def _aggregates(atom: Atom, i: int) -> str:
-    """The fields of a state, as those of an SQL struct."""
-    v, f = f"v_{i}", f"f_{i}"
-    given = {"a": "0", "b": "0", "n": f"count({v})", "bad": "0", "low": "NULL", "high": "NULL"}
-    if atom.fold != "count" and atom.digits is not None:
-        given["a"] = f"sum({v})" if atom.digits == 0 else f"replace(CAST(sum({v}) AS VARCHAR), '.', '')"
-    elif _is_double(atom):
-        given |= {"n": f"count({f})", "bad": f"count({v}) - count({f})"}
-        if atom.fold in ("low", "high"):
-            given[atom.fold] = f"{'min' if atom.fold == 'low' else 'max'}({f})"
-        else:
-            scaled = f"({f} * {_TWO_HIGH})"
-            given["a"] = f"sum(CAST(round({scaled}) AS HUGEINT))"
-            given["b"] = f"sum(CAST(({scaled} - round({scaled})) * {_TWO_REST} AS BIGINT))"
-    types = {"a": "HUGEINT", "b": "HUGEINT", "n": "BIGINT", "bad": "BIGINT", "low": "DOUBLE", "high": "DOUBLE"}
-    fields = {
-        k: f"coalesce(CAST({x} AS {types[k]}), 0)" if k in ("a", "b") else f"CAST({x} AS {types[k]})"
-        for k, x in given.items()
-    }
-    return ", ".join(f"'{key}': {expression}" for key, expression in fields.items())
+def _aggregates(atom: Atom, i: int) -> list[str]:
+    if atom.fold == "count":
+        return [f"count(v_{i}) AS n_{i}"]
+    if atom.digits is not None:
+        total = f"sum(v_{i})" if atom.digits == 0 else f"replace(CAST(sum(v_{i}) AS VARCHAR), '.', '')"
+        return [f"CAST({total} AS HUGEINT) AS a_{i}", f"count(v_{i}) AS n_{i}"]
+    counts = [f"count(f_{i}) AS n_{i}", f"count(v_{i}) - count(f_{i}) AS bad_{i}"]
+    if atom.fold in ("low", "high"):
+        return [f"{'min' if atom.fold == 'low' else 'max'}(f_{i}) AS {atom.fold}_{i}", *counts]
+    rest = f"CAST((s_{i} - h_{i}) * {_TWO_REST} AS BIGINT)"
+    return [f"sum(CAST(h_{i} AS HUGEINT)) AS a_{i}", f"CAST(sum({rest}) AS HUGEINT) AS b_{i}", *counts]
+
+
+def as_rows(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The wide answer of ``scan_sql`` as one row per state, bucket and slice; rows that say nothing are left out."""
+    parts = [pl.DataFrame(schema=SCHEMA)]
+    for index, name in enumerate(names):
+        rows = frame.select(
+            pl.lit(name).alias("state"),
+            pl.col("bucket").cast(SCHEMA["bucket"]),
+            pl.col("slice").cast(pl.String),
+            *(_stored(frame, key, index) for key in ("a", "b", "n", "bad", "low", "high")),
+        )
+        parts.append(rows.filter((pl.col("n") > 0) | (pl.col("bad") > 0)))
+    return pl.concat(parts)
+
+
+def _stored(frame: pl.DataFrame, key: str, index: int) -> pl.Expr:
+    """One column of a state, with what its atom does not have filled in."""
+    given = pl.col(f"{key}_{index}") if f"{key}_{index}" in frame.columns else pl.lit(None)
+    stored = given.cast(SCHEMA[key])
+    return (stored if key in ("low", "high") else stored.fill_null(0)).alias(key)
 
 
 def readable(scan: Scan, atoms: Sequence[Atom], table: str, rows: str, bucket: str) -> str:

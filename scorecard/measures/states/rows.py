@@ -1,11 +1,12 @@
-"""The rows of some periods, as quantiles and distinct counts read them: in a period, perhaps in a slice."""
+"""The rows that quantiles and distinct counts read: of several periods or cuts at once, perhaps in slices."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 
-from scorecard.measures.ranges import Range, column, day_of, within
+from scorecard.measures.ranges import Range, column, day_literal, day_of, joined, moment_literal, within
 from scorecard.measures.sql import ROWS, literal
 from scorecard.measures.states.additive import hour_start
 
@@ -14,62 +15,87 @@ Slices = Mapping[str, Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Which rows, in which buckets. ``bucket``: one literal for all, or None: each row's period of ``grain``.
+class Piece:
+    """Rows of some days (None: all), in buckets: those of a grain, or one literal for all of them (``bucket``).
 
-    ``until``: a predicate (rows not after a moment). ``slices``: None reads the whole, without regard to slices.
+    ``before``: of the day ``cut`` only the rows before that moment.
+    """
+
+    ranges: tuple[Range, ...] | None
+    grain: str = "day"
+    bucket: date | None = None
+    cut: date | None = None
+    before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which rows; each piece counts for itself, so a row may count in several. ``until``: a predicate on all rows.
+
+    ``dates``: the time column is a date, so that ``before`` never cuts a day. ``slices``: None reads the whole.
     """
 
     table: str
     time: str
-    grain: str
-    ranges: tuple[Range, ...] | None
+    pieces: tuple[Piece, ...]
     until: str
     timezone: str
     whole_hours: bool
-    bucket: str | None = None
+    dates: bool = False
     split: str | None = None
     slices: Slices | None = None
 
     def select(self, columns: Sequence[str]) -> str:
-        """SELECT bucket, kind, name and the given columns of each row (one per slice it counts in)."""
-        joins, keys = "", "'' AS kind, '' AS name"
-        bucket = self.bucket
-        if bucket is None and self.grain == "day":
-            bucket = day_of(self.time)
-        elif bucket is None and self.grain == "hour":
-            bucket = hour_start(column(self.time), self.timezone, whole_hours=self.whole_hours)
-        elif bucket is None:
-            bucket = f"d.{self.grain}"
-            joins += f" JOIN meter.days AS d ON {day_of(self.time)} = d.bucket"
+        """SELECT part (the piece's number), bucket, kind, name and the given columns of each row that counts."""
+        part, bucket, joins, where = self._one() if len(self.pieces) == 1 else self._many()
+        keys = "'' AS kind, '' AS name"
         if self.slices is not None and self.split is not None:
             pairs = [
-                f"({literal(raw)}, {literal(kind)}, {literal(name)})"
+                f"({literal(raw)}, {literal(k)}, {literal(n)})"
                 for raw, found in sorted(self.slices.items())
-                for kind, name in found
+                for k, n in found
             ]
-            values = ", ".join(pairs) if pairs else "(NULL, NULL, NULL)"
-            joins += f" JOIN (VALUES {values}) AS m(raw, kind, name) ON CAST({column(self.split)} AS VARCHAR) = m.raw"
+            values = f"(VALUES {', '.join(pairs)}) AS m(raw, kind, name)"
+            joins += f" JOIN {values} ON CAST({column(self.split)} AS VARCHAR) = m.raw"
             keys = "m.kind AS kind, m.name AS name"
-        days = f"{day_of(self.time)} IS NOT NULL" if self.ranges is None else within(day_of(self.time), self.ranges)
-        chosen = ", ".join([f"{bucket} AS bucket", keys, *columns])
-        return f"SELECT {chosen} FROM {self.table} AS {ROWS}{joins} WHERE {days} AND {self.until}"
+        chosen = ", ".join([f"{part} AS part", f"{bucket} AS bucket", keys, *columns])
+        return f"SELECT {chosen} FROM {self.table} AS {ROWS}{joins} WHERE {where} AND {self.until}"
+
+    def _one(self) -> tuple[str, str, str, str]:
+        """A single piece: literals where there is only one bucket, so that nothing is joined."""
+        piece, day = self.pieces[0], day_of(self.time)
+        where = f"{day} IS NOT NULL" if piece.ranges is None else within(day, piece.ranges)
+        if piece.before is not None and not self.dates:
+            where += f" AND {column(self.time)} < {moment_literal(piece.before)}"
+        if piece.bucket is not None:
+            return "0", day_literal(piece.bucket), "", where
+        if piece.grain == "day":
+            return "0", day, "", where
+        if piece.grain == "hour":
+            return "0", hour_start(column(self.time), self.timezone, whole_hours=self.whole_hours), "", where
+        return "0", f"d.{piece.grain}", f" JOIN meter.days AS d ON {day} = d.bucket", where
+
+    def _many(self) -> tuple[str, str, str, str]:
+        """Several pieces: a row meets every piece that its day lies in."""
+        parts = []
+        for number, piece in enumerate(self.pieces):
+            bucket = piece.grain if piece.grain != "day" else "bucket"
+            bucket = bucket if piece.bucket is None else day_literal(piece.bucket)
+            before = "CAST(NULL AS TIMESTAMP)"
+            if piece.before is not None and piece.cut is not None and not self.dates:
+                before = f"CASE WHEN bucket = {day_literal(piece.cut)} THEN {moment_literal(piece.before)} END"
+            days = "true" if piece.ranges is None else within("bucket", piece.ranges)
+            chosen = f"bucket AS day, CAST({number} AS SMALLINT) AS part, {bucket} AS period, {before} AS before"
+            parts.append(f"SELECT {chosen} FROM meter.days WHERE {days}")
+        ranges = [piece.ranges for piece in self.pieces]
+        day = day_of(self.time)
+        known = joined(r for found in ranges if found is not None for r in found)
+        where = f"{day} IS NOT NULL" if None in ranges else within(day, known)
+        if any(piece.before is not None for piece in self.pieces) and not self.dates:
+            where += f" AND (d.before IS NULL OR {column(self.time)} < d.before)"
+        return "d.part", "d.period", f" JOIN ({' UNION ALL '.join(parts)}) AS d ON {day} = d.day", where
 
 
 def guarded(value: str, condition: str | None) -> str:
     """A row's value where the condition holds."""
     return value if condition is None else f"CASE WHEN {condition} THEN {value} END"
-
-
-def as_kept(states: str, source: str, grain: str) -> str:
-    """A statement in the shape in which bags are kept, from one with columns bucket, kind, name and a list of structs ``u``."""
-    counted = f"SELECT bucket, kind, name, unnest([{states}]) AS u FROM {source} GROUP BY bucket, kind, name"
-    chosen = f"u.state, '{grain}' AS grain, CAST(bucket AS TIMESTAMP) AS bucket, kind, name, u.n, u.bad, u.x"
-    return f"SELECT {chosen} FROM ({counted}) AS g WHERE u.n > 0 OR u.bad > 0"
-
-
-def kept_struct(state: str, n: str, bad: str, x: str) -> str:
-    """One state's fields as an SQL struct."""
-    typed = {"n": f"CAST({n} AS BIGINT)", "bad": f"CAST({bad} AS BIGINT)", "x": f"CAST({x} AS DOUBLE)"}
-    fields = ", ".join(f"'{key}': {value}" for key, value in typed.items())
-    return f"{{'state': {literal(state)}, {fields}}}"

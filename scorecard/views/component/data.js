@@ -87,6 +87,7 @@
 
   S.pages.data = function (props) {
     const body = props.page.body;
+    const many = window.React.useState(15);
     if (body.empty) return h(S.Empty, body.empty);
     return h(
       window.React.Fragment,
@@ -128,7 +129,7 @@
                 h(
                   "tbody",
                   null,
-                  body.loads.map(function (load) {
+                  body.loads.slice(0, many[0]).map(function (load) {
                     return h(
                       "tr",
                       { key: load.id },
@@ -145,7 +146,19 @@
                 )
               )
             )
-          : h("p", { className: "faint pad" }, "No run has finished yet.")
+          : h("p", { className: "faint pad" }, "No run has finished yet."),
+        body.loads.length > many[0]
+          ? h(
+              "button",
+              {
+                className: "quiet",
+                onClick: function () {
+                  many[1](body.loads.length);
+                },
+              },
+              "Show all " + body.loads.length
+            )
+          : null
       )
     );
   };

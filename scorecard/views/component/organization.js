@@ -91,7 +91,7 @@
     );
     return h(
       "section",
-      { className: "card team " + all.worst, "data-status": all.worst },
+      { className: "card team " + all.worst + (team.wide ? " wide" : ""), "data-status": all.worst },
       h("header", null, h(S.Shape, { status: all.worst }), h("h3", null, h(S.Link, { href: team.href }, team.title)), h("span", { className: "faint" }, team.owner)),
       team.marks.length ? h(S.CountBar, { counts: own.counts }) : null,
       team.marks.length ? h(S.Counts, { counts: own.counts }) : null,

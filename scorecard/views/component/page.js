@@ -38,7 +38,7 @@
       it.since = now;
       it.again = false;
       it.address = here();
-      setProps.current({ ask: { address: it.address, number: it.number, theme: document.documentElement.getAttribute("data-theme") } });
+      setProps.current({ ask: { address: it.address, number: it.number, theme: document.documentElement.getAttribute("data-theme"), narrow: window.innerWidth < 700 } });
     }, []);
     const answered = React.useCallback(
       function (page) {

@@ -23,6 +23,11 @@
     );
   }
 
+  /* A slice's row says what the whole is, so that a part is never taken for all of it. */
+  function Whole(props) {
+    return h(S.Link, { href: props.whole.href, className: "whole " + props.whole.status, title: props.whole.because }, "all together " + props.whole.text, h(S.Shape, { status: props.whole.status }), h("span", { className: "unseen" }, props.whole.word));
+  }
+
   S.Row = function (props) {
     const item = S.shown(props.item, props.now);
     const state = window.React.useState(false);
@@ -30,7 +35,7 @@
     const id = "why-" + item.key.replace(/[^a-z0-9-]/gi, "-");
     const row = h(
       "tr",
-      { role: "row", className: "row " + item.status + (open ? " open" : "") + (item.beside ? " beside" : ""), "data-metric": item.metric, "data-status": item.status },
+      { role: "row", className: "row " + item.status + (open ? " open" : ""), "data-metric": item.metric, "data-status": item.status },
       h(
         "th",
         { role: "rowheader", scope: "row", className: "c-name" },
@@ -58,7 +63,8 @@
             item.tags.map(function (tag) {
               return h(S.Tag, { key: tag.text, kind: tag.kind, title: tag.title }, tag.text);
             }),
-            item.under ? h("span", null, item.under) : null
+            item.under ? h("span", null, item.under) : null,
+            item.whole ? h(Whole, { whole: S.shown(item.whole, props.now) }) : null
           )
         ))
       ),

@@ -114,7 +114,7 @@
       h("div", { className: "tile-aim" }, h(S.Chip, { item: item }), h("span", { className: "aim-text" }, aim), together ? change : null),
       together || !(change || item.heading) ? null : h("div", { className: "tile-aim second" }, change, item.heading ? h("span", { className: "tile-heading" }, item.heading) : null),
       h(FittedSpark, { spark: item.spark, now: props.now, unit: u }),
-      h("footer", null, h("span", null, closed.period), h("b", null, closed.text), h("span", { className: "closed-chip " + closed.status }, h(S.Shape, { status: closed.status }), closed.word))
+      h("footer", null, h("span", { className: "closed-period" }, closed.period.replace(/^\d{4}-(?=[WQ])/, "")), h("b", null, closed.text), h("span", { className: "closed-chip " + closed.status }, h(S.Shape, { status: closed.status }), closed.word))
     );
   }
 
@@ -182,7 +182,10 @@
     const columns = Math.max.apply(null, rows.map(function (row) { return row.length; }));
     const width = (room.width - gap * (columns - 1)) / columns;
     const height = (room.height - gap * (rows.length - 1)) / rows.length;
-    const unit = Math.min(width / 15.2, height / 15.4);
+    /* Once everything can be read from afar, further room goes to the history. */
+    const enough = lesser * 0.034;
+    const most = Math.min(width / 15.2, height / 15.4);
+    const unit = most < enough ? most : Math.max(enough, Math.min(width / 15.2, height / 18.5));
     const rolled = S.tally(slide.screen.marks, props.now);
     const periods = slide.tiles.map(function (tile) { return tile.period; });
     const shared = periods.every(function (period) { return period === periods[0]; }) ? periods[0] : null;

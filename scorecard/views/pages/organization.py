@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -51,16 +51,30 @@ def _exceptions(
     board: Board, names: Iterable[str], address: Address, now: datetime, own: Iterable[Reading]
 ) -> dict[str, list[tuple[str, Reading]]]:
     """Status → (scorecard, reading), each reading once: on the process's card rather than on its team's too."""
-    found: dict[str, list[tuple[str, Reading]]] = {"red": [], "amber": [], "grey": []}
-    seen: set[tuple[str, tuple[str, str] | None]] = set()
     held = [(ORGANIZATION, reading) for reading in own]
     for name in sorted(names, key=lambda n: n not in board.book.processes):
-        held.extend((name, reading) for reading in board.scorecard(name, address.period, address.grain, now).readings)
+        held.extend((name, r) for r in board.scorecard(name, address.period, address.grain, now).readings)
+    once: dict[tuple[str, tuple[str, str] | None], tuple[str, Reading]] = {}
     for name, reading in held:
-        if reading.status in found and (reading.metric, reading.slice) not in seen:
-            seen.add((reading.metric, reading.slice))
+        once.setdefault((reading.metric, reading.slice), (name, reading))
+    found: dict[str, list[tuple[str, Reading]]] = {"red": [], "amber": [], "grey": []}
+    for name, reading in once.values():
+        if reading.status in found and not _said_already(board, reading, {key: r for key, (_, r) in once.items()}):
             found[reading.status].append((name, reading))
     return found
+
+
+def _said_already(board: Board, part: Reading, every: Mapping[tuple[str, tuple[str, str] | None], Reading]) -> bool:
+    """Whether a slice's exception is said by its whole, or by a team below that is as bad: then it is no news."""
+    if part.slice is None:
+        return False
+    whole = every.get((part.metric, None))
+    if whole is not None and _RANK[whole.status] <= _RANK[part.status]:
+        return True
+    kind, name = part.slice
+    below = board.book.family(name)[1:] if kind == "team" else ()
+    lower = (every.get((part.metric, (kind, team))) for team in below)
+    return any(r is not None and _RANK[r.status] <= _RANK[part.status] for r in lower)
 
 
 def _group(
@@ -103,7 +117,18 @@ def _tree(board: Board, links: dict[str, dict[str, Any]]) -> list[dict[str, Any]
         return found
 
     top = [team.name for team in book.teams.values() if team.parent is None or team.parent not in book.teams]
-    tree = [{**links[name], "below": branch(name, 1)} for name in worst_first(top, deep)]
+    tree = []
+    if len(top) == 1 and any(child in book.teams for child in below(top[0])):
+        # One team above all others: it stands first, and those below it as cards of their own.
+        tree = [
+            {
+                **links[top[0]],
+                "wide": True,
+                "below": [{**links[n], "level": 1} for n in below(top[0]) if n not in book.teams],
+            }
+        ]
+        top = [child for child in below(top[0]) if child in book.teams]
+    tree += [{**links[name], "below": branch(name, 1)} for name in worst_first(top, deep)]
     loose = [process.name for process in book.processes.values() if process.team is None]
     if loose:
         tree.append(
