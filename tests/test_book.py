@@ -324,6 +324,21 @@ def test_columns_that_are_not_there_stand_at_their_character(old: str, new: str,
     assert word in str(found[0])
 
 
+@pytest.mark.parametrize(("declared", "problems"), [("timestamp", 0), ("epoch_s", 0), ("text", 1)])
+def test_a_declared_time_is_no_problem_though_the_table_still_holds_what_an_earlier_load_inferred(
+    declared: str, problems: int, tmp_path: Path
+) -> None:
+    text = GOOD.replace("minutes: double", f"minutes: double\n      created_at: {declared}", 1)
+    assert text != GOOD
+    loaded = {**TABLES, "tickets": {**TABLES["tickets"], "created_at": "VARCHAR" if problems == 0 else "TIMESTAMP"}}
+    found = [
+        p
+        for p in check_columns(read(tmp_path, text), loaded)
+        if "no times" in p.message and "source 'tickets' takes" in p.message
+    ]
+    assert len(found) == problems, found
+
+
 def test_good_columns_and_tables_that_are_not_loaded_are_no_problem(tmp_path: Path) -> None:
     book = read(tmp_path, GOOD)
     assert check_columns(book, TABLES) == ()

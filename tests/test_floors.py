@@ -16,7 +16,7 @@ FLOORS = {
     "scorecard/__main__": 10, "app": 10,
 }  # fmt: skip
 HOMES = {
-    "yaml": {"scorecard/ground/yamlfile"}, "pydantic": {"scorecard/book"}, "sqlglot": {"scorecard/book", "scorecard/measures"},
+    "yaml": {"scorecard/ground/yamlfile"}, "sqlglot": {"scorecard/book", "scorecard/measures"},
     "duckdb": {"scorecard/warehouse", "connectors/csv_files", "connectors/csv"}, "sqlalchemy": {"connectors", "scorecard/journal"},
     "requests": {"connectors"}, "urllib3": {"connectors"}, "apscheduler": {"scorecard/refresh"}, "dash": {"scorecard/views", "scorecard/web"},
     "plotly": {"scorecard/views/charts"}, "flask": {"scorecard/web"}, "waitress": {"scorecard/web"},

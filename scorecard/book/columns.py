@@ -17,21 +17,35 @@ from scorecard.book.model.metric import (
     Stock,
     Sum,
 )  # fmt: skip
-from scorecard.book.model.source import Source
+from scorecard.book.model.source import ColumnType, Source
 from scorecard.ground.errors import Place, Problem, did_you_mean, in_order
 from scorecard.judgement.targets import FromSource
 
 Tables = Mapping[str, Mapping[str, str]]
 Used = tuple[str, str, Place | None]
 """(column, by whom, where)"""
+LOADED: Mapping[ColumnType, str] = {
+    "timestamp": "TIMESTAMP",
+    "date": "DATE",
+    "epoch_s": "TIMESTAMP",
+    "epoch_ms": "TIMESTAMP",
+    "double": "DOUBLE",
+    "integer": "BIGINT",
+    "decimal": "DECIMAL",
+    "text": "VARCHAR",
+    "boolean": "BOOLEAN",
+}
+"""What the next load makes of a declared column; only whether it is a time matters here."""
 
 
 def check_columns(book: Book, tables: Tables) -> tuple[Problem, ...]:
     """Every column that is named and not there, and every period column that holds no times.
 
     ``tables``: source → column → DuckDB type, for the sources that have been loaded; the others are not checked.
+    A column's declared type goes before its loaded one.
     """
     found: list[Problem] = []
+    tables = {name: _as_declared(book.sources.get(name), table) for name, table in tables.items()}
     for source in book.sources.values():
         if source.name in tables:
             found += _missing(source.name, tables[source.name], _of_source(source))
@@ -52,6 +66,14 @@ def check_columns(book: Book, tables: Tables) -> tuple[Problem, ...]:
                     aim.source, tables[aim.source], ((name, owner, target.place) for name in names if name is not None)
                 )
     return in_order(found)
+
+
+def _as_declared(source: Source | None, table: Mapping[str, str]) -> Mapping[str, str]:
+    """What the book declares holds from the next load on, whatever an earlier load has made of the column."""
+    if source is None:
+        return table
+    declared = {name: LOADED[column.type] for name, column in source.columns.items() if name in table}
+    return {**table, **declared}
 
 
 def _missing(source: str, table: Mapping[str, str], used: Iterator[Used]) -> Iterator[Problem]:

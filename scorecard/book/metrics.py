@@ -264,7 +264,8 @@ def _quantile(read: Fields, draft: Draft, notes: Notes) -> Measure | None:
         return None
     if not 0 < read.get("q") < 1:
         notes.error(
-            read.nodes["q"], f"'q' of {draft.owner} is '{shown(read.nodes['q'])}', expected a number between 0 and 1"
+            read.nodes["q"],
+            f"'q' of {draft.owner} is '{shown(read.nodes['q'])}', expected a number over 0 and under 1, like 0.9",
         )
     return Quantile(read.get("of"), read.get("q"))
 

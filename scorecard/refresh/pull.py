@@ -15,6 +15,7 @@ from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Place, Problem
 from scorecard.measures.plan import axes
 from scorecard.warehouse.engine import NOTHING, Engine, Load, LoadOrder, Standing, Touched
+from scorecard.warehouse.watermarks import definition_of
 
 
 def pull_source(
@@ -23,6 +24,8 @@ def pull_source(
     """Pulls a source once and loads it. Always gives a Load: a fault is its outcome ``failed`` with the problem."""
     started = clock.now()
     standing = engine.standing(source.name)
+    # Rows kept from a load under other types, keys, zones or questions would be a mixture: all of them come again.
+    full = full or standing is None or standing.definition != definition_of(source, book.organization.timezone)
     order = LoadOrder(
         source=source,
         axes=axes(book, source.name),
@@ -30,7 +33,7 @@ def pull_source(
         now=started,
         started_at=started,
         cause=cause,
-        full=full or standing is None,
+        full=full,
     )
     request = _request(book, source, folder, standing, started, full)
     try:

@@ -26,8 +26,8 @@ def first_lines(error: BaseException) -> str:
 def is_damage(error: BaseException) -> bool:
     """Whether the file itself is broken (not merely locked, full or of another version)."""
     # Only what storage itself says: a query may name a column `checksum`, and its complaint must not condemn the file.
-    by_query = isinstance(error, duckdb.ProgrammingError) and not str(error).startswith("Corrupt database file: ")
-    return not by_query and bool(DAMAGE.search(str(error))) and "version number" not in str(error)
+    of_query = duckdb.ProgrammingError | duckdb.DataError | duckdb.IntegrityError | duckdb.NotSupportedError
+    return not isinstance(error, of_query) and bool(DAMAGE.search(str(error))) and "version number" not in str(error)
 
 
 def is_full(error: BaseException) -> bool:

@@ -23,9 +23,8 @@ from scorecard.warehouse.shaping import Plan
 def definition_of(source: Source, zone: str) -> str:
     """A digest of all that decides how rows are read and kept."""
     columns = [[c.name, c.type, c.format] for c in source.columns.values()]
-    text = json.dumps(
-        [source.key, source.mode, source.time, source.timezone, zone, columns, source.options.get("csv")], default=str
-    )
+    asked = {name: source.options.get(name) for name in ("csv", "query", "records", "params")}
+    text = json.dumps([source.key, source.mode, source.time, source.timezone, zone, columns, asked], default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

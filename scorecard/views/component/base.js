@@ -4,7 +4,7 @@
   const S = (window.scorecard_views = window.scorecard_views || {});
   const self = document.currentScript;
   S.assets = self ? self.src.replace(/[^/]*$/, "") : "/assets/";
-  S.stamp = self && self.src.indexOf("?") > 0 ? self.src.slice(self.src.indexOf("?")) : "";
+  S.stamp = "";
 
   S.h = function () {
     return window.React.createElement.apply(window.React, arguments);

@@ -21,6 +21,17 @@
     return page;
   }
 
+  /* At most once a minute, should several servers of different builds answer in turn. */
+  function reloadable() {
+    try {
+      const last = Number(window.sessionStorage.getItem("scorecard-reloaded")) || 0;
+      window.sessionStorage.setItem("scorecard-reloaded", String(Date.now()));
+      return Date.now() - last > 60000;
+    } catch (refused) {
+      return true;
+    }
+  }
+
   /* One question at a time; while one is out, only the newest wish is remembered. */
   function useAsking(props) {
     const React = window.React;
@@ -133,6 +144,7 @@
     if (page && seen.current !== page) {
       seen.current = page;
       S.setClock(page);
+      S.stamp = "?v=" + page.build;
     }
     const link = S.useLive(page, asking.ask);
     useNavigation(asking.ask);
@@ -154,7 +166,7 @@
         if (!page) return;
         document.title = page.tab;
         /* A new build of the product: everything is loaded anew, unless somebody is writing. */
-        if (S.build && page.build !== S.build && !document.querySelector("textarea:focus")) window.location.reload();
+        if (S.build && page.build !== S.build && !document.querySelector("textarea:focus") && reloadable()) window.location.reload();
         S.build = page.build;
         asking.answered(page);
         S.shownVersion = page.version;

@@ -78,7 +78,7 @@
     return h(
       "header",
       { className: "top" },
-      h(S.Link, { href: "#main", className: "skip" }, "Skip to the content"),
+      h("a", { href: "#main", className: "skip" }, "Skip to the content"),
       h(S.Link, { href: page.home, className: "brand", label: page.organization + ", start page" }, h("svg", { viewBox: "0 0 20 20", "aria-hidden": true }, h("circle", { className: "green", cx: 5, cy: 14.5, r: 3.2 }), h("path", { className: "amber", d: "M10 6.6l3.4 6H6.6z" }), h("rect", { className: "red", x: 12.4, y: 2.2, width: 5.4, height: 5.4, rx: 1 })), h("span", null, page.organization)),
       h(
         "nav",

@@ -169,8 +169,8 @@
     const size = useSize();
     const lesser = Math.min(size.width, size.height);
     const upright = size.height > size.width;
-    const bar = body.embedded ? 56 : Math.round(lesser * (upright ? 0.155 : 0.085));
-    const low = body.embedded ? 34 : Math.round(lesser * 0.055);
+    const bar = body.embedded ? Math.min(56, Math.round(size.height * 0.16)) : Math.round(lesser * (upright ? 0.155 : 0.085));
+    const low = body.embedded ? Math.min(34, Math.round(size.height * 0.1)) : Math.round(lesser * 0.055);
     const gap = Math.max(8, Math.round(lesser * 0.014));
     const room = { width: size.width - 2 * gap, height: size.height - bar - low - gap };
     const slides = slidesOf(body.screens, room, lesser, body.embedded);
