@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from scorecard.book.model.metric import Change, Stock
 from scorecard.book.model.organization import Organization
 from scorecard.judgement.targets import Versus
+from scorecard.measures.states import settled
 from scorecard.measures.values import Measured
 from scorecard.warehouse.engine import Touched
 from tests.measuring import (
@@ -127,10 +129,12 @@ def assert_changes_named(before: Measured, after: Measured) -> None:
         assert differs <= named, key
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.slow
+@pytest.mark.parametrize("settled_from", [0, settled.FROM_ROWS])
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.integers(1, 12), ROW), min_size=1, max_size=12), st.lists(STEP, min_size=1, max_size=4))
-def test_incremental_equals_full(first: list[Any], steps: list[Any]) -> None:
-    with world() as w:
+def test_incremental_equals_full(settled_from: int, first: list[Any], steps: list[Any]) -> None:
+    with mock.patch.object(settled, "FROM_ROWS", settled_from), world() as w:
         rows = {key: row(key, given) for key, given in first}
         w.load("tickets", list(rows.values()))
         now = w.now

@@ -644,3 +644,14 @@ def test_secrets_do_not_show_in_a_load(house: DuckWarehouse) -> None:
 
     done, _ = house.load(order(replace(source(), secrets=("hunter22",))), broken())
     assert done.problem == "tickets: no answer from db://bob:***@host"
+
+
+def test_a_table_whose_column_is_retyped_still_knows_how_many_rows_it_has(house: DuckWarehouse) -> None:
+    rows = {"id": [1, 2, 3], "begun": ["3/14/2025 1:20", "3/15/2025 1:20", "3/16/2025 1:20"]}
+    good(house, source(key=["id"]), rows)
+    declared = source(key=["id"], columns={"begun": ("timestamp", "%m/%d/%Y %H:%M")}, time="begun")
+    done, _ = good(house, declared, rows, "begun")
+    assert (done.outcome, done.loaded, done.unchanged) == ("ok", 0, 3)
+    standing = house.standing("tickets")
+    assert standing is not None
+    assert standing.rows == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 
 from scorecard.board.cards import Standing, kind_of, slice_of, standing_on, worst_first
@@ -252,14 +252,10 @@ class Board:
             spans = [self.calendar.shift(closed, -back) for back in range(_positive(periods) - 1, -1, -1)]
             return [self._in_period(metric, span, slice_, now) for span in spans]
         rows = self.readings.get((metric.name, wanted, slice_), ())
-        low = None if first is None else self._day(first, at_end=False)
-        high = None if last is None else self._day(last, at_end=True)
-        kept = [r for r in rows if (low is None or r.start.date() >= low) and (high is None or r.start.date() <= high)]
+        low = None if first is None else self.period(first).start
+        high = None if last is None else self.period(last).end
+        kept = [r for r in rows if (low is None or r.start >= low) and (high is None or r.start < high)]
         return [self.shown(r, now) for r in (kept if periods is None else kept[-_positive(periods) :])]
-
-    def _day(self, text: str, *, at_end: bool) -> date:
-        span = self.period(text)
-        return span.first if not at_end else date.fromordinal(span.until.toordinal() - 1)
 
     # -- the rest ----------------------------------------------------------------------------------------------
 

@@ -52,6 +52,8 @@ def record(load: Load) -> dict[str, object]:
         **as_json(load),
         "cause": load.cause,
         "generation": load.generation,
+        "times_doubled": load.times_doubled,
+        "times_missing": load.times_missing,
         "started_at": utc_text(load.started_at),
         "finished_at": utc_text(load.finished_at),
         "problems": [p.as_json() for p in load.problems],

@@ -40,6 +40,8 @@ def explain(
             {
                 "source": name,
                 "rows": None if state is None else state.rows,
+                "future_rows": None if state is None else state.future_rows,
+                "undated_rows": None if state is None else state.undated_rows,
                 "loaded_at": None if state is None else utc_text(state.loaded_at),
                 "data_until": None if state is None else utc_text(state.data_until),
                 "problem": None if state is None else state.problem,

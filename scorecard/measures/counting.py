@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import polars as pl
 
@@ -17,6 +17,7 @@ from scorecard.ground.periods import Grain
 from scorecard.measures.place import Here, touched_ranges
 from scorecard.measures.plan import Atom, Bag, Plan, Scan, state_id
 from scorecard.measures.ranges import (
+    DAY,
     Range,
     covering,
     event_days_within,
@@ -26,17 +27,25 @@ from scorecard.measures.ranges import (
     utc_naive,
 )
 from scorecard.measures.slices import Slicing
-from scorecard.measures.sql import ROWS
+from scorecard.measures.sql import ROWS, column_kind
+from scorecard.measures.states import settled
 from scorecard.measures.states.additive import as_rows, bucket_of, scan_sql
-from scorecard.measures.states.bags import Question, questions, together
+from scorecard.measures.states.bags import Question, by_split, questions, slices_for, together
 from scorecard.measures.states.rows import Piece, Rows
+from scorecard.measures.states.settled import Line, Settled, Stretch
 from scorecard.measures.store import BAGS, Pending
 from scorecard.warehouse.engine import Engine
 
 ROWS_AT_ONCE = 3_000_000
 """Distinct values and quantiles of more rows than about this are computed in several statements, to bound memory."""
-Attempt = Callable[[Callable[[], pl.DataFrame]], "pl.DataFrame | Problem"]
+T = TypeVar("T")
 Bounds = list[tuple[datetime, datetime]]
+
+
+class Attempt(Protocol):
+    """Does a metric's own work; what goes wrong in it is given back as its problem."""
+
+    def __call__(self, work: Callable[[], T]) -> T | Problem: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,7 @@ class Counting:
     attempt: Attempt
     pending: Pending
     raws: dict[str, set[str]]
+    settled: Settled
     broken: dict[str, Problem] = field(default_factory=dict)
 
     def _run(
@@ -172,11 +182,61 @@ class Counting:
                         self._keep_bags(self._run([job], self._bagged))
             if again and days:
                 touched = {g: covering(touched_ranges(self.here.calendar, g, days)) for g in grains}
+                self._from_settled(again, axis, touched, days)
                 # Few rows: one statement for all grains is quicker to plan. Many: literals alone are quicker to run.
                 apart = self.here.standing.rows > ROWS_AT_ONCE or "hour" in grains
-                for some in [{g: r} for g, r in touched.items()] if apart else [touched]:
+                for some in [{g: r} for g, r in touched.items()] if apart else [touched] if touched else []:
                     small += self._bag_jobs(again, axis, some, again=True)
         self._keep_bags(self._run(small, self._bagged))
+
+    def _from_settled(
+        self, bags: Sequence[Bag], axis: str, touched: dict[Grain, tuple[Range, ...]], days: frozenset[date]
+    ) -> None:
+        """Answers long running periods from what is settled of them, and takes them out of ``touched``."""
+        here = self.here
+        large: dict[Grain, date] = {}
+        for grain, ranges in touched.items():
+            if grain != "hour" and len(ranges) == 1:
+                period = here.calendar.period(here.today, grain)
+                many = here.rows_in(axis, period.first, period.until) >= settled.FROM_ROWS
+                if many and ranges[0] == (period.first, period.until):
+                    large[grain] = period.first
+        lines = self._settled_lines(bags, axis, large, days)
+        for grain, first in large.items():
+            if all((bag.id, grain) in lines for bag in bags):
+                bounds = self._bounds(False, touched[grain])
+                self.pending.drop("bags", [b.id for b in bags], bounds, f" AND grain = '{grain}'")
+                own = {state: line for (state, of), line in lines.items() if of == grain}
+                self.pending.bags.append(_as_frame(own, grain, first))
+                del touched[grain]
+
+    def _settled_lines(
+        self, bags: Sequence[Bag], axis: str, firsts: Mapping[Grain, date], days: frozenset[date]
+    ) -> dict[tuple[str, Grain], Line]:
+        """(state, grain) → its numbers in the running period, as far as they can be said without all rows."""
+        here = self.here
+        stretches: dict[str, list[Stretch]] = {}
+        grains: dict[tuple[str, Stretch], list[Grain]] = {}
+        for grain, first in firsts.items():
+            touched = min(d for d in days if d >= first)
+            for bag in bags:
+                split = self.settled.split_for(bag, first, touched, here.today)
+                if split is not None:
+                    stretch = Stretch(first, split, here.today + DAY)
+                    stretches.setdefault(bag.id, []).append(stretch)
+                    grains.setdefault((bag.id, stretch), []).append(grain)
+        if not stretches:
+            return {}
+        until = until_moment(axis, here.columns[axis], here.now, here.today)
+        dates = column_kind(here.columns[axis]) == "date"
+        rows = Rows(here.table, axis, (), until, here.calendar.timezone, here.whole_hours, dates)
+        found: dict[tuple[str, Grain], Line] = {}
+        for alike in by_split(bags):
+            slices = slices_for(self.slicing, self.raws, alike[0].split)
+            answer = self.attempt(lambda b=alike, s=slices: self.settled.lines(b, rows, s, stretches))  # type: ignore[misc]
+            if not isinstance(answer, Problem):
+                found |= {(key[0], grain): line for key, line in answer.items() for grain in grains[key]}
+        return found
 
     def _bagged(self, jobs: Sequence[BagJob]) -> pl.DataFrame:
         return self.engine.query(together([job.question for job in jobs]))
@@ -221,6 +281,18 @@ class Counting:
         pieces = tuple(Piece(ranges, grain, _one_bucket(here, grain, ranges)) for grain, ranges in touched.items())
         rows = Rows(here.table, axis, pieces, until, here.calendar.timezone, here.whole_hours)
         return [BagJob(question, tuple(touched), again) for question in questions(self.slicing, self.raws, bags, rows)]
+
+
+def _as_frame(lines: Mapping[str, Line], grain: Grain, first: date) -> pl.DataFrame:
+    """Numbers of one period as they are kept."""
+    bucket = datetime.combine(first, time())
+    rows = [
+        (state, grain, bucket, *(slice_ or ("", "")), n, bad, x)
+        for state, line in lines.items()
+        for slice_, (n, bad, x) in line.items()
+        if n or bad
+    ]
+    return pl.DataFrame(rows, schema=BAGS, orient="row")
 
 
 def _one_bucket(here: Here, grain: Grain, ranges: tuple[Range, ...] | None) -> date | None:

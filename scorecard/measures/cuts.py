@@ -30,9 +30,11 @@ from scorecard.measures.ranges import (
 )
 from scorecard.measures.slices import Slice, Slicing
 from scorecard.measures.sql import ROWS, column_kind, literal
+from scorecard.measures.states import settled
 from scorecard.measures.states.additive import Amount, as_rows, event_moment, scan_sql
-from scorecard.measures.states.bags import questions, together
+from scorecard.measures.states.bags import by_split, questions, slices_for, together
 from scorecard.measures.states.rows import Piece, Rows
+from scorecard.measures.states.settled import Settled, Stretch
 from scorecard.measures.store import between
 from scorecard.warehouse.engine import Engine
 
@@ -62,6 +64,7 @@ class Cuts:
     plan: Plan
     slicing: Slicing
     grid: Grid
+    settled: Settled
     _known: dict[tuple[str, Cut], Line] = field(default_factory=dict)
     _kept: dict[tuple[str, Bounds], list[tuple[str | None, Sequence[Any]]]] = field(default_factory=dict)
 
@@ -191,6 +194,7 @@ class Cuts:
         """Quantiles and distinct counts up to some cuts, in one statement."""
         groups: dict[tuple[str, tuple[Cut, ...]], list[Bag]] = {}
         apart = here.standing.rows > ROWS_AT_ONCE
+        self._from_settled(here, wanted)
         for bag, cuts in wanted.items():
             missing = [c for c in dict.fromkeys(cuts) if (bag.id, c) not in self._known]
             self._known.update({(bag.id, cut): {} for cut in missing})
@@ -210,6 +214,31 @@ class Cuts:
         for number, (question, cuts) in enumerate(asked):
             for state, part, _, kind, name, n, bad, x in question.read(answer, number).rows():
                 self._known[state, cuts[part]][(kind, name) if kind else None] = (n, bad, x)
+
+    def _from_settled(self, here: Here, wanted: Mapping[Bag, Sequence[Cut]]) -> None:
+        """Long stretches from what is settled of them: the whole days before the cut day."""
+        axes: dict[str, list[Bag]] = {}
+        stretches: dict[str, list[Stretch]] = {}
+        cut_of: dict[tuple[str, Stretch], Cut] = {}
+        for bag, cuts in wanted.items():
+            for cut in dict.fromkeys(cuts):
+                day = here.calendar.day_of(cut.moment)
+                if cut.fine or cut.first is None or (bag.id, cut) in self._known or cut.first >= day:
+                    continue
+                if here.rows_in(bag.time, cut.first, day) >= settled.FROM_ROWS:
+                    whole = here.calendar.midnight(day) == cut.moment
+                    stretch = Stretch(cut.first, day, day if whole else day + DAY, None if whole else cut.moment)
+                    stretches.setdefault(bag.id, []).append(stretch)
+                    cut_of[bag.id, stretch] = cut
+                    axes.setdefault(bag.time, []).append(bag)
+        raws = {split: raws for (source, split), raws in self.grid.raws.items() if source == here.source}
+        for axis, bags in axes.items():
+            dates = column_kind(here.columns[axis]) == "date"
+            rows = Rows(here.table, axis, (), "true", here.calendar.timezone, here.whole_hours, dates)
+            for alike in by_split(list(dict.fromkeys(bags))):
+                slices = slices_for(self.slicing, raws, alike[0].split)
+                for key, line in self.settled.lines(alike, rows, slices, stretches).items():
+                    self._known[key[0], cut_of[key]] = dict(line)
 
     def _rows(self, here: Here, axis: str, cuts: Sequence[Cut]) -> Rows:
         dates = column_kind(here.columns[axis]) == "date"

@@ -61,7 +61,7 @@ def _states(one: Lowered, plan: Plan) -> Iterator[dict[str, object]]:
                 yield {
                     "id": state_id(real, atom),
                     "kind": {"low": "smallest", "high": "largest"}.get(atom.fold, atom.fold),
-                    "event": scan.event,
+                    "closed": scan.closed,
                     "value": atom.value,
                     "where": atom.condition,
                     "kept": "per hour" if real.fine else "per day",

@@ -38,6 +38,14 @@ class Here:
         first = self.standing.first_day.get(time)
         return None if first is None or first > self.today else max(first, self.today - OLDEST)
 
+    def rows_in(self, time: str, first: date, until: date) -> float:
+        """About how many rows lie in some days, if they were spread evenly."""
+        begin = self.first_day(time)
+        if begin is None:
+            return 0.0
+        days = (min(until, self.today + DAY) - max(first, begin)).days
+        return self.standing.rows * max(0, days) / ((self.today - begin).days + 1)
+
     @property
     def watermark(self) -> datetime | None:
         """The newest time in the source (where it has no time of its own: the last load), never later than now."""

@@ -38,7 +38,6 @@ from scorecard.ground.periods import GRAINS, Grain
 from scorecard.measures.sql import Compiler, column_kind
 
 Fold = Literal["count", "sum", "low", "high"]
-Event = Literal["at", "opened", "closed"]
 FORMAT = 1
 """Grows when the meaning of stored states changes; older ones are then computed anew."""
 
@@ -64,15 +63,15 @@ def axes(book: Book, source: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Rows of a source in buckets of one axis. ``closed`` is set for stocks: then ``event`` says which end of a row it is.
+    """Rows of a source in buckets of the time column ``time``. ``fine``: by hour, not by day.
 
-    ``fine``: by hour. ``split``: the column whose raw values are kept apart.
+    ``closed`` (for stocks): a row counts when it closes, or when it opens if that is later. ``split``: the column whose
+    raw values are kept apart.
     """
 
     source: str
     time: str
     closed: str | None = None
-    event: Event = "at"
     fine: bool = False
     split: str | None = None
 
@@ -119,7 +118,7 @@ class Bag:
 class Lowered:
     """A metric as it is computed. ``atoms`` in the order in which ``above`` and ``below`` name them (``_0``, ``_1``, …).
 
-    ``scan`` (of the rows, or of a stock's openings) has no grain yet: ``scan_at`` gives the one for a grain.
+    ``scan`` (of a stock: its openings) has no grain yet: ``scan_at`` gives the one for a grain.
     """
 
     metric: Metric
@@ -133,11 +132,12 @@ class Lowered:
 
     @property
     def scans(self) -> tuple[Scan, ...]:
-        """The scans its atoms are in, by day: for a stock both of its events."""
+        """The scans its atoms are in, by day: for a stock first the openings, then the closings."""
         if self.scan is None:
             return ()
-        both = self.scan.closed is not None
-        return (self.scan, replace(self.scan, event="closed")) if both else (self.scan,)
+        if isinstance(self.metric.measure, Stock):
+            return self.scan, replace(self.scan, closed=self.metric.measure.closed)
+        return (self.scan,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +218,7 @@ def lower(metric: Metric, book: Book, columns: Mapping[str, str], probe: Probe, 
         )
         scan = Scan(metric.source, time, split=None if split is None else split.column)
         return Lowered(metric, grains, scan, () if split is None else (ALL_ROWS,), bag)
-    scan = Scan(
-        metric.source, time, closed, "at" if closed is None else "opened", split=split.column if split else None
-    )
+    scan = Scan(metric.source, time, split=split.column if split else None)
     found = _Atoms(metric, compiler, where, probe)
     above, below = found.of_measure()
     return Lowered(metric, grains, scan, tuple(found.atoms), None, above, below)

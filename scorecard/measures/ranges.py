@@ -98,14 +98,14 @@ def before_moment(time: str, type_: str, moment: datetime, day: date, *, at_midn
 
 def event_day(scan: Scan) -> str:
     """The day in which a row counts. A row that closes before it opens is never open: it closes when it opens."""
-    if scan.event == "closed" and scan.closed is not None:
+    if scan.closed is not None:
         return f"greatest({day_of(scan.time)}, {day_of(scan.closed)})"
     return day_of(scan.time)
 
 
 def event_days_within(scan: Scan, ranges: tuple[Range, ...] | None) -> str:
     """Rows whose event lies in the ranges (None: on any day), with literals on plain columns for the zone maps."""
-    if scan.event == "closed" and scan.closed is not None:
+    if scan.closed is not None:
         both = f"{day_of(scan.time)} IS NOT NULL AND {day_of(scan.closed)} IS NOT NULL"
         if ranges is None:
             return both
@@ -126,4 +126,4 @@ def event_before(scan: Scan, columns: Mapping[str, str], moment: datetime, day: 
 
 
 def _event_columns(scan: Scan) -> tuple[str, ...]:
-    return scan.columns if scan.event == "closed" else (scan.time,)
+    return scan.columns

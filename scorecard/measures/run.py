@@ -24,6 +24,7 @@ from scorecard.measures.series import Weaver
 from scorecard.measures.slices import Slicing
 from scorecard.measures.spans import Spans
 from scorecard.measures.sql import ROWS
+from scorecard.measures.states.settled import Settled
 from scorecard.measures.store import calendar_id, write_days
 from scorecard.measures.upkeep import Upkeep
 from scorecard.measures.values import Measured
@@ -99,6 +100,7 @@ class Meter:
         problems = {**desk.plan.problems, **self._broken(desk)}
         problems |= desk.weaver.weave(here, moved, now, problems, self._attempt)
         problems |= lost_parts(desk.plan.lowered, problems)
+        desk.upkeep.settled.tidy(state for source in moved for state in desk.plan.states(source))
         rests = {s: r for s, r in desk.upkeep.rests.items() if s in here}
         return Measured(
             series={k: s for k, s in desk.weaver.series.items() if k[0] not in problems},
@@ -140,8 +142,9 @@ class Meter:
         problems |= lost_parts(lowered, problems)
         plan = gather({n: one for n, one in lowered.items() if n not in problems}, problems)
         grid = Grid(self.engine, plan, slicing, self.calendar)
-        cuts = Cuts(self.engine, plan, slicing, grid)
-        upkeep = Upkeep.opened(plan, grid, cuts, self.book, self._attempt)
+        settled = Settled(self.engine)
+        cuts = Cuts(self.engine, plan, slicing, grid, settled)
+        upkeep = Upkeep.opened(plan, grid, cuts, settled, self.book, self._attempt)
         weaver = Weaver(self.book, plan, grid, cuts, Spans(self.calendar))
         return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver)
 

@@ -18,6 +18,7 @@ from scorecard.measures.plan import Plan, axes
 from scorecard.measures.ranges import DAY, moment_literal, utc_naive
 from scorecard.measures.series import Moved
 from scorecard.measures.sql import ROWS, column_kind, quoted
+from scorecard.measures.states.settled import Settled
 from scorecard.measures.store import Known, Pending, open_store
 from scorecard.warehouse.engine import NOTHING, Engine, Standing, Touched
 
@@ -41,6 +42,7 @@ class Upkeep:
     plan: Plan
     grid: Grid
     cuts: Cuts
+    settled: Settled
     attempt: Attempt
     known: dict[str, Known]
     broken: dict[str, Problem] = field(default_factory=dict)
@@ -49,7 +51,7 @@ class Upkeep:
     standings: dict[str, Standing] = field(default_factory=dict)
 
     @classmethod
-    def opened(cls, plan: Plan, grid: Grid, cuts: Cuts, book: Book, attempt: Attempt) -> Upkeep:
+    def opened(cls, plan: Plan, grid: Grid, cuts: Cuts, settled: Settled, book: Book, attempt: Attempt) -> Upkeep:
         """Reads what is kept, and drops what no metric of the plan uses any more."""
         known = open_store(grid.engine)
         wanted = {s for source in book.sources for s in plan.states(source)}
@@ -60,7 +62,7 @@ class Upkeep:
                 pending.drop(table, unused)
             pending.write(grid.engine)
         kept = {s: k for s, k in known.items() if s in wanted}
-        return cls(grid.engine, book, grid.calendar, plan, grid, cuts, attempt, kept)
+        return cls(grid.engine, book, grid.calendar, plan, grid, cuts, settled, attempt, kept)
 
     def bring_up(self, here: Here, given: Touched | None, *, whole: bool) -> Moved | None:
         """Counts again what loads (``given``) and the clock have touched; None where nothing at all has moved."""
@@ -81,6 +83,7 @@ class Upkeep:
         touched = days(tuple(days.given)) if fresh else frozenset()
         stale = len(fresh) + len(skipped) < len(states)
         if stale or touched:
+            self.settled.forget(states, None if stale else touched)
             self._recount(here, states, fresh, skipped, days)
         elif given is not None:
             self._remember(here, states, Pending())
@@ -125,7 +128,17 @@ class Upkeep:
         raws = {split: set(found) for (source, split), found in self.grid.raws.items() if source == here.source}
         pending = Pending()
         counting = Counting(
-            self.engine, here, self.plan, self.grid.slicing, fresh, skipped, days, self.attempt, pending, raws
+            self.engine,
+            here,
+            self.plan,
+            self.grid.slicing,
+            fresh,
+            skipped,
+            days,
+            self.attempt,
+            pending,
+            raws,
+            self.settled,
         )
         counting.scans()
         if any(found - self.grid.raws.get((here.source, split), set()) for split, found in raws.items()):

@@ -31,7 +31,7 @@ class Change:
     touched: Touched = NOTHING
     same: bool = False
     took_away: bool = False
-    rows: int = 0
+    rows: int | None = None
     came: int = 0
     went: int = 0
 

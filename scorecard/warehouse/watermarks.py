@@ -40,8 +40,8 @@ def remembered(
     """The memory after a load whose change stands in this transaction. ``given``: newest cursor value of its rows."""
     old = None if before is None else before.standing
     rows = change.rows
-    if not rows and (change.came or change.went or change.same) and old is not None:
-        rows = old.rows + change.came - change.went
+    if rows is None:
+        rows = (0 if old is None else old.rows) + change.came - change.went
     newest, until = _until(cursor, order, before, plan, change)
     generation = 0 if old is None else old.generation
     standing = Standing(

@@ -88,7 +88,7 @@ def hour_start(time: str, timezone: str, *, whole_hours: bool) -> str:
 
 def event_moment(scan: Scan) -> str:
     """The moment at which a row counts."""
-    if scan.event == "closed" and scan.closed is not None:
+    if scan.closed is not None:
         return f"greatest({column(scan.time)}, {column(scan.closed)})"
     return column(scan.time)
 

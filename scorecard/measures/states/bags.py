@@ -8,11 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from scorecard.book.model.metric import Split
 from scorecard.measures.plan import Bag
 from scorecard.measures.slices import Slicing
 from scorecard.measures.states.distinct import distinct_columns, distinct_sql
 from scorecard.measures.states.quantile import quantile_columns, quantile_sql
-from scorecard.measures.states.rows import Rows
+from scorecard.measures.states.rows import Rows, Slices
 
 ANSWER: dict[str, Any] = {
     "state": pl.String,
@@ -50,12 +51,27 @@ class Question:
         return pl.concat(frames)
 
 
+def slices_for(slicing: Slicing, raws: Mapping[str, set[str]], split: Split | None) -> Slices:
+    """The raw values of a split column that name a slice, and which."""
+    if split is None:
+        return {}
+    return {raw: named for raw in raws.get(split.column, ()) if (named := slicing.slices_of(split.kind, raw))}
+
+
+def by_split(bags: Sequence[Bag]) -> list[list[Bag]]:
+    """Bags that are split alike, together."""
+    groups: dict[Split | None, list[Bag]] = {}
+    for bag in bags:
+        groups.setdefault(bag.split, []).append(bag)
+    return list(groups.values())
+
+
 def questions(slicing: Slicing, raws: Mapping[str, set[str]], bags: Sequence[Bag], rows: Rows) -> list[Question]:
     """What to ask for some bags of one axis: the whole of all, and the slices of those that are split."""
     reads: list[tuple[Rows, list[Bag]]] = [(rows, list(bags))]
     for split in dict.fromkeys(b.split for b in bags if b.split is not None):
-        slices = {raw: named for raw in raws.get(split.column, ()) if (named := slicing.slices_of(split.kind, raw))}
-        if slices:
+        slices = slices_for(slicing, raws, split)
+        if slices and split is not None:
             reads.append((replace(rows, split=split.column, slices=slices), [b for b in bags if b.split == split]))
     found = []
     for some, wanted in reads:

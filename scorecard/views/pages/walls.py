@@ -81,9 +81,19 @@ def _tiles(board: Board, held: list[Held], address: Address, now: datetime) -> l
         running, closed = pair(board, metric, part, now)
         tile = row(board, running, address, now)
         tile["closed"] = _closed(board, closed, now)
+        _say_a_long_unit_once(tile, metric.unit)
         tile["counts"] = counts
         found.append((_RANK[running.status], _RANK[closed.status], metric.role != "leading", tile))
     return [tile for *_, tile in sorted(found, key=lambda item: item[:3])]
+
+
+def _say_a_long_unit_once(tile: dict[str, Any], unit: str | None) -> None:
+    """The big number says `tickets`; the target and the closed period need the room for their figures."""
+    if unit is None or len(unit) <= 3 or unit == "percent":
+        return
+    tile["closed"]["text"] = tile["closed"]["text"].removesuffix(f" {unit}")
+    if tile["target"] is not None:
+        tile["target"] = {**tile["target"], "text": tile["target"]["text"].replace(f" {unit}", "")}
 
 
 def pair(board: Board, metric: Metric, part: tuple[str, str] | None, now: datetime) -> tuple[Reading, Reading]:

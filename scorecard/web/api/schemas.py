@@ -96,8 +96,8 @@ LOAD = whole(
     {
         "id": WHOLE, "source": TEXT, "outcome": {"enum": ["ok", "unchanged", "held", "failed"]}, "cause": TEXT,
         "started_at": MOMENT, "finished_at": MOMENT, "generation": WHOLE, "read": WHOLE, "loaded": WHOLE,
-        "unchanged": WHOLE, "duplicate": WHOLE, "quarantined": WHOLE, "removed": WHOLE, "seconds": NUMBER,
-        "problem": maybe(TEXT), "problems": listed(ref("Problem")),
+        "unchanged": WHOLE, "duplicate": WHOLE, "quarantined": WHOLE, "removed": WHOLE, "times_doubled": WHOLE,
+        "times_missing": WHOLE, "seconds": NUMBER, "problem": maybe(TEXT), "problems": listed(ref("Problem")),
     }
 )  # fmt: skip
 SAID = whole({"message": TEXT, "hint": maybe(TEXT)})

@@ -54,6 +54,8 @@ def load_json(load: Load) -> dict[str, object]:
         "duplicate": load.duplicate,
         "quarantined": load.quarantined,
         "removed": load.removed,
+        "times_doubled": load.times_doubled,
+        "times_missing": load.times_missing,
         "seconds": load.seconds,
         "problem": load.problem,
         "problems": [p.as_json() for p in load.problems],
