@@ -38,6 +38,7 @@ class Pull:
     ``columns`` maps declared, normalised column names to their types (``text``, ``timestamp``, …) for kinds that can use it.
     ``state`` is what the last good load's batches carried in ``Batch.state`` (file hashes, ETags), {} at first or on --full.
     ``folder`` is where relative paths start; files must lie in it or in one of ``allowed``.
+    ``scans``: the caller knows what to do with a ``Batch.scan``.
     """
 
     source: str
@@ -51,6 +52,7 @@ class Pull:
     state: Mapping[str, Any] = field(default_factory=dict)
     timeout_seconds: float = 300.0
     max_bytes: int = 4 * 1024**3
+    scans: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,37 @@ class Rejected:
     text: str = ""
 
 
+class ScanFailed(Exception):
+    """A scan cannot be read as it was offered; not an error, the rows then come in batches."""
+
+
+class Scan(Protocol):
+    """Rows that have not been read yet, offered to a caller who can say in DuckDB's SQL what is wanted of them.
+
+    SELECTs name them ``_scan``: the columns, all text, and for ``look`` the line of each as ``_line``. What was streamed is
+    only good once ``keep`` said so.
+    """
+
+    columns: tuple[str, ...]
+    """In the order of the file."""
+    first_line: int
+    """The line of the first row; each further row stands one line below."""
+    alone: bool
+    """Whether the pull has no other rows than these."""
+
+    def look(self, select: str) -> pa.RecordBatchReader:
+        """Any SELECT. Raises ScanFailed."""
+        ...
+
+    def stream(self, select: str) -> pa.RecordBatchReader:
+        """A SELECT that gives a row for every row, in order. Ends early where something is wrong. Raises ScanFailed."""
+        ...
+
+    def keep(self) -> bool:
+        """Whether the stream brought every row as the file has it. If so, no batch will bring them."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Some rows, in source order.
@@ -71,6 +104,7 @@ class Batch:
     once. A BIGINT column ``_line`` (1-based line in ``file``; record number where there are no lines) may be included.
     ``unchanged`` counts rows known not to have changed and therefore not sent (an unchanged file, HTTP 304): None if unknown.
     ``state`` is remembered with the load and handed back in the next ``Pull.state`` (the last batch's wins, merged).
+    ``scan`` comes with a table without rows: what it offers and is not kept follows in the next batches.
     """
 
     rows: pa.Table | pa.RecordBatchReader
@@ -78,6 +112,7 @@ class Batch:
     rejected: tuple[Rejected, ...] = ()
     unchanged: int | None = 0
     state: Mapping[str, Any] = field(default_factory=dict)
+    scan: Scan | None = None
 
 
 class SourceFailed(Exception):

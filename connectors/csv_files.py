@@ -23,6 +23,7 @@ from connectors.csv.dialect import Dialect, find_delimiter, read_dialect
 from connectors.csv.files import Facts, ReplacedError, digest, find_files, inspect, shown_name, stamp, text_lines
 from connectors.csv.numbers import Ungrouping
 from connectors.csv.records import Broken, Record, first_records
+from connectors.csv.scan import FileScan
 from connectors.names import collisions, normalise_all
 
 ROWS_A_BATCH = 65_536
@@ -51,7 +52,7 @@ def pull(request: Pull) -> Iterator[Batch]:
 def pull_file(request: Pull, path: Path, name: str) -> Iterator[Batch]:
     """The rows of one file that need not lie in the folder, called ``name``; at least one batch. Raises as ``pull`` does."""
     work = _prepare(path, name, request, read_dialect(request.options.get("csv") or {}))
-    yield from work.batches(work.columns)
+    yield from work.batches(work.columns, alone=True)
     yield Batch(rows=_empty(work.columns))
 
 
@@ -67,9 +68,9 @@ def _pull_files(request: Pull, dialect: Dialect, files: list[tuple[Path, str]]) 
             yield Batch(rows=pa.table({}), file=name, unchanged=int(known[name]["rows"]))
             continue
         work = _prepare(path, name, request, dialect)
-        _must_match(columns, work)
+        _must_match(columns, work, others=bool(remembered))
         columns = columns or work.columns
-        for batch in work.batches(columns):
+        for batch in work.batches(columns, alone=len(files) == 1):
             yield batch
             if time.monotonic() > deadline:
                 message = f"reading took longer than {request.timeout_seconds:g} s"
@@ -160,18 +161,21 @@ def _undecodable(problem: UnicodeError, name: str, facts: Facts) -> SourceFailed
     return SourceFailed(f"the file is not {facts.encoding} text ({reason})", hint=hint, place=name)
 
 
-def _must_match(columns: tuple[str, ...], work: _File) -> None:
-    """Every file must have the columns of the first, in whatever order."""
+def _must_match(columns: tuple[str, ...], work: _File, *, others: bool) -> None:
+    """Every file must have the columns of the first, in whatever order; a lone one those that it had before."""
     if not columns or set(columns) == set(work.columns):
         return
     missing = [name for name in columns if name not in work.columns]
     extra = [name for name in work.columns if name not in columns]
     parts = [f"lacks {', '.join(missing)}"] if missing else []
     parts += [f"has {', '.join(extra)} besides"] if extra else []
-    hint = "all files of one source need the same columns; make two sources where they differ"
-    raise SourceFailed(
-        f"the header differs from the other files': it {' and '.join(parts)}", hint=hint, place=work.name
-    )
+    if others:
+        whose = "the other files'"
+        hint = "all files of one source need the same columns; make two sources where they differ"
+    else:
+        whose = "that of the loads before"
+        hint = "if it was renamed or dropped on purpose, change metrics.yaml and run refresh --full"
+    raise SourceFailed(f"the header differs from {whose}: it {' and '.join(parts)}", hint=hint, place=work.name)
 
 
 @dataclass(slots=True)
@@ -190,11 +194,16 @@ class _File:
     sent: int = 0
     failure: list[SourceFailed] = field(default_factory=list)
 
-    def batches(self, order: tuple[str, ...]) -> Iterator[Batch]:
+    def batches(self, order: tuple[str, ...], *, alone: bool) -> Iterator[Batch]:
         """All rows, the columns in the given order. Raises ReplacedError where the file did not stay as it was."""
-        connection = self._connect() if self._may_be_quick() else None
+        connection, scan = self._connect() if self._may_be_quick() else None, None
         try:
-            if connection is not None and (rows := self._count(connection)) is not None:
+            if connection is not None and self.request.scans:
+                scan = self._scan(connection, order, alone)
+                yield Batch(rows=_empty(order), file=self.name, scan=scan)
+            if scan is not None and scan.kept:
+                self.sent = self.facts.lines - self.behind
+            elif connection is not None and (rows := self._count(connection)) is not None:
                 yield from self._quickly(connection, order, rows)
             else:
                 yield from self._carefully(order)
@@ -211,6 +220,8 @@ class _File:
         marks = [self.delimiter, self.dialect.quote, self.dialect.escape]
         return (
             self.facts.plain
+            and len(self.columns)
+            > 1  # a blank line is no row, and DuckDB takes it for one where there is but one column
             and self.dialect.comment is None
             and all(mark.isascii() for mark in marks)
             and not any(mark in str(self.path) for mark in "*?[{")
@@ -223,7 +234,7 @@ class _File:
         for setting in (
             "memory_limit = '1GB'", "temp_directory = ''", "autoinstall_known_extensions = false",
             "autoload_known_extensions = false", "allow_community_extensions = false", "enable_external_access = false",
-            "lock_configuration = true",
+            "TimeZone = 'UTC'", "lock_configuration = true",
         ):  # fmt: skip
             connection.execute(f"SET {setting}")
         return connection
@@ -241,9 +252,7 @@ class _File:
     def _count(self, connection: duckdb.DuckDBPyConnection) -> int | None:
         """How many rows DuckDB finds; None where it objects to one, or where lines and rows are not one to one."""
         try:
-            # Two columns are enough to suspect the header once more in the middle, and cheap.
-            again = [f"{_name(c)} = {_text(w)}" for c, w in zip(self.columns[:2], self.written, strict=False)]
-            twice = f"count(*) FILTER ({' AND '.join(again)})"
+            twice = f"count(*) FILTER ({self._header_again()})"
             found = connection.execute(f"SELECT count(*), {twice} FROM {self._reader_sql()}").fetchall()
             rejected = connection.execute("SELECT count(*) FROM reject_errors").fetchall()
         except duckdb.Error:
@@ -252,12 +261,27 @@ class _File:
         suspect = rejected[0][0] or (self.dialect.header and found[0][1])
         return rows if not suspect and rows == self.facts.lines - self.behind else None
 
-    def _quickly(self, connection: duckdb.DuckDBPyConnection, order: tuple[str, ...], rows: int) -> Iterator[Batch]:
+    def _header_again(self) -> str:
+        """Whether a row is the header once more; two columns are enough to suspect it, and cheap."""
+        again = [f"{_name(c)} = {_text(w)}" for c, w in zip(self.columns[:2], self.written, strict=False)]
+        return " AND ".join(again)
+
+    def _select_sql(self, order: tuple[str, ...]) -> str:
         numbers = Ungrouping(self.dialect, self.request.columns)
         listed = ", ".join(
             f"{numbers.sql(_name(name))} AS {_name(name)}" if numbers.concerns(name) else _name(name) for name in order
         )
-        inner = connection.sql(f"SELECT {listed} FROM {self._reader_sql()}").to_arrow_reader(ROWS_A_BATCH)
+        return f"SELECT {listed} FROM {self._reader_sql()}"
+
+    def _scan(self, connection: duckdb.DuckDBPyConnection, order: tuple[str, ...], alone: bool) -> FileScan:
+        # A header once more is left out, so that the count does not come out and the rows come the careful way.
+        less = f" WHERE ({self._header_again()}) IS NOT TRUE" if self.dialect.header else ""
+        select, rows = self._select_sql(order) + less, self.facts.lines - self.behind
+        size = self.facts.stamp[0] * (10 if self.facts.gzipped else 1)
+        return FileScan(connection, select, order, self.behind, rows, size, alone=alone)
+
+    def _quickly(self, connection: duckdb.DuckDBPyConnection, order: tuple[str, ...], rows: int) -> Iterator[Batch]:
+        inner = connection.sql(self._select_sql(order)).to_arrow_reader(ROWS_A_BATCH)
         schema = _empty(order).schema
         reader = pa.RecordBatchReader.from_batches(schema, self._numbered(inner, schema))
         yield Batch(rows=reader, file=self.name)
@@ -273,7 +297,7 @@ class _File:
         try:
             for batch in inner:
                 start = self.behind + self.sent + 1
-                lines = pa.array(range(start, start + batch.num_rows), pa.int64())
+                lines = pa.arange(start, start + batch.num_rows)
                 yield pa.RecordBatch.from_arrays([*batch.columns, lines], schema=schema)
                 self.sent += batch.num_rows
         except (duckdb.Error, pa.ArrowException, OSError) as problem:

@@ -153,6 +153,8 @@ def test_selections() -> None:
         shown.select(["sovled"], now=NOW)
     with pytest.raises(NotFound, match="did you mean 'support'"):
         shown.select(team="suport", now=NOW)
+    with pytest.raises(Refused, match="'decade' is no grain"):
+        shown.select(grain="decade", now=NOW)
     with pytest.raises(Refused, match="coarser"):
         shown.select(["solved"], grain="day", now=NOW)
 

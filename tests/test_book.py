@@ -12,6 +12,7 @@ from connectors.names import RESERVED, collisions, normalise, normalise_all
 from scorecard.book.model.metric import Change, Count, Formula, NotYet, Quantile, Ratio, Stock
 from scorecard.book.model.organization import Person
 from scorecard.book.model.source import Schedule
+from scorecard.book.columns import columns_read
 from scorecard.book.read import check_columns, read_book, read_lenient
 from scorecard.ground.errors import Place, Refused
 from scorecard.judgement.targets import Glide, Relative, Target, Tolerance, Versus
@@ -337,6 +338,14 @@ def test_a_declared_time_is_no_problem_though_the_table_still_holds_what_an_earl
         if "no times" in p.message and "source 'tickets' takes" in p.message
     ]
     assert len(found) == problems, found
+
+
+def test_the_columns_that_metrics_read_are_those_they_name(tmp_path: Path) -> None:
+    book = read(tmp_path, GOOD)
+    named = columns_read(book, "tickets")
+    assert {"created_at", "assigned_team", "resolved_at", "first_reply_at"} <= named
+    assert named <= set(TABLES["tickets"])
+    assert columns_read(book, "nothing") == frozenset()
 
 
 def test_good_columns_and_tables_that_are_not_loaded_are_no_problem(tmp_path: Path) -> None:

@@ -109,6 +109,11 @@ def test_check_looks_at_the_loaded_tables(folder: Path) -> None:
     assert checked.returncode == 1
     assert "metrics.yaml:10:" in checked.stderr
     assert "amount" in checked.stderr
+    # A mistake in one metric does not hide the column that another one misses.
+    (folder / "metrics.yaml").write_text(BOOK.replace("sum: amount", "sum: amuont").replace("target: 3", "taget: 3"))
+    both = scorecard(folder, "check").stderr
+    assert "metrics.yaml:9:" in both
+    assert "metrics.yaml:10:" in both
 
 
 def test_a_failed_source_is_exit_1_and_changes_no_value(folder: Path) -> None:

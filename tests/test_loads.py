@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,8 +17,8 @@ from hypothesis import strategies as st
 from connectors.contract import Batch, Rejected, SourceFailed
 from scorecard.ground.errors import Place
 from scorecard.warehouse.duck import DuckWarehouse
-from scorecard.warehouse.engine import NOTHING
-from tests.warehouse_house import NOW, clock, day, good, load, order, rows_of, source, text, warehouse_in
+from scorecard.warehouse.engine import NOTHING, Load
+from tests.warehouse_house import NOW, Rows, clock, day, good, load, order, rows_of, source, text, warehouse_in
 
 
 @pytest.fixture
@@ -504,6 +505,41 @@ def test_a_column_that_is_renamed_or_gone_fails_the_load(house: DuckWarehouse) -
     assert touched.everything
     assert done.loaded == 1
     assert _unharmed(house, of, {"created_at": ["2026-01-01"], "minutes": ["1"], "team": ["x"]})
+
+
+@pytest.mark.parametrize("key", [[], ["id"]])
+def test_a_full_load_forgets_a_column_that_is_gone_and_that_nobody_reads(key: list[str], house: DuckWarehouse) -> None:
+    of = source(key=key, time="day")
+    good(house, of, {"id": [1, 2], "day": ["2026-01-01", "2026-01-02"], "amount": [5, 6]}, "day")
+    renamed: Rows = {"id": [1, 2], "day": ["2026-01-01", "2026-01-02"], "betrag": [5, 7]}
+
+    def full(*needed: str) -> Load:
+        wanted = replace(order(of, "day", full=True), needed=frozenset(needed))
+        return house.load(wanted, [Batch(text(renamed), "a.csv")])[0]
+
+    assert "column 'amount' was in the table and is gone" in str(full("amount").problems[0])
+    assert rows_of(house, columns="amount") == [(5,), (6,)]
+    done = full("betrag")
+    assert (done.outcome, done.loaded + done.unchanged) == ("ok", 2), done.problems
+    standing = house.standing("tickets")
+    assert standing is not None
+    assert (set(standing.columns), standing.rows) == ({"id", "day", "betrag"}, 2)
+    assert rows_of(house, columns="id, betrag") == [(1, 5), (2, 7)]
+    assert good(house, of, renamed, "day")[0].unchanged == 2
+
+
+@pytest.mark.parametrize("key", [[], ["id"]])
+def test_a_time_that_nobody_reads_any_more_goes_with_its_days(key: list[str], house: DuckWarehouse) -> None:
+    of = source(key=key, time="day")
+    rows = {"id": [1], "day": ["2026-01-01"], "closed": ["2026-01-05"]}
+    good(house, of, rows, "day", "closed")
+    wanted = replace(order(of, "day", full=True), needed=frozenset())
+    done, touched = house.load(wanted, [Batch(text({"id": [1], "day": ["2026-01-01"]}), "a.csv")])
+    assert (done.outcome, touched.everything) == ("ok", True), done.problems
+    (names,) = zip(
+        *house.query("SELECT column_name FROM duckdb_columns() WHERE table_name = 'tickets'").rows(), strict=True
+    )
+    assert not [name for name in names if "closed" in name]
 
 
 def test_json_may_leave_out_nulls_but_not_rename(house: DuckWarehouse) -> None:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from connectors.contract import Pull, SourceFailed
 from connectors.paths import may_read
@@ -34,8 +34,8 @@ PAGE = re.compile(rb"\s*<(!doctype|html|head|body|\?xml|!--)", re.IGNORECASE)
 class Facts:
     """What one pass over a file's bytes says. ``digest`` is of the bytes as they lie on disk.
 
-    ``carriage``: lines end with a carriage return alone. ``plain``: UTF-8, one kind of line end, no NUL, no blank line;
-    ``lines`` then counts the lines.
+    ``carriage``: lines end with a carriage return alone. ``plain``: UTF-8, one kind of line end, no NUL, no blank line at
+    the start; ``lines`` then counts the lines.
     ``stamp`` is that of the moment the pass began.
     """
 
@@ -94,11 +94,12 @@ def inspect(path: Path, declared: str | None, name: str, max_bytes: int) -> Fact
     try:
         with path.open("rb") as file:
             gzipped = file.read(2) == GZIP
-        digested = digest(path)
+        hashed = hashlib.sha256()
         with open_bytes(path, gzipped) as content:
             start = content.read(CHUNK)
             encoding = _encoding(start, declared, name)
-            carriage, plain, lines = _look(start, content, encoding, max_bytes, name)
+            carriage, plain, lines = _look(start, content, encoding, max_bytes, name, None if gzipped else hashed)
+        digested = digest(path) if gzipped else hashed.hexdigest()
     except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
         hint = "the file was not copied whole; copy it again"
         raise SourceFailed(f"the gzip file is cut off or damaged ({problem})", hint=hint, place=name) from None
@@ -142,14 +143,18 @@ def _encoding(start: bytes, declared: str | None, name: str) -> str:
     return declared if declared is not None else (marked or "utf-8")
 
 
-def _look(start: bytes, content: BinaryIO, encoding: str, max_bytes: int, name: str) -> tuple[bool, bool, int]:
-    """``carriage``, ``plain`` and ``lines`` of the Facts."""
+def _look(
+    start: bytes, content: BinaryIO, encoding: str, max_bytes: int, name: str, hashed: Any
+) -> tuple[bool, bool, int]:
+    """``carriage``, ``plain`` and ``lines`` of the Facts; every byte goes into ``hashed``, where there is one."""
     plain = encoding in {"utf-8", "ascii"} and not start.startswith((b"\n", b"\r"))
     decoder = codecs.getincrementaldecoder("utf-8")()
     lines = returns = pairs = size = 0
     chunk, tail, feeds = start, b"", False
     while chunk:
         size += len(chunk)
+        if hashed is not None:
+            hashed.update(chunk)
         if size > max_bytes:
             raise SourceFailed(f"the file holds more than {max_bytes:,} bytes", hint="split it", place=name)
         feeds = feeds or b"\n" in chunk
@@ -158,9 +163,8 @@ def _look(start: bytes, content: BinaryIO, encoding: str, max_bytes: int, name: 
             if b"\r" in chunk or tail.endswith(b"\r"):
                 returns += chunk.count(b"\r")
                 pairs += chunk.count(b"\r\n") + (tail.endswith(b"\r") and chunk.startswith(b"\n"))
-            text = tail + chunk
-            plain = b"\n\n" not in text and b"\n\r\n" not in text and b"\0" not in chunk and _decodes(decoder, chunk)
-            tail = chunk[-3:]
+            plain = b"\0" not in chunk and _decodes(decoder, chunk)
+            tail = chunk[-1:]
         chunk = content.read(CHUNK)
     if plain:
         plain = (not returns or returns == pairs == lines) and _decodes(decoder, b"", final=True)
@@ -169,6 +173,8 @@ def _look(start: bytes, content: BinaryIO, encoding: str, max_bytes: int, name: 
 
 def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> bool:
     """Whether the next bytes go on being UTF-8."""
+    if chunk.isascii() and not final and not decoder.getstate()[0]:
+        return True
     try:
         decoder.decode(chunk, final)
     except UnicodeDecodeError:

@@ -98,10 +98,7 @@ class Board:
         return self.shown(reading, now)
 
     def _check_grain(self, metric: Metric, grain: str) -> None:
-        if grain not in GRAINS:
-            raise Refused(
-                Problem(f"'{grain}' is no grain", hint=did_you_mean(grain, GRAINS) or f"one of {', '.join(GRAINS)}")
-            )
+        _check_known(grain)
         if grain not in self.calendar.coarser(metric.grain):
             raise Refused(
                 Problem(
@@ -123,10 +120,8 @@ class Board:
         ``grain`` each metric at its own grain in its latest period that ended by the end of the chosen one."""
         kind, moment = kind_of(self.book, name), now or self.as_of
         chosen = None if period is None else self.period(period)
-        if grain is not None and grain not in GRAINS:
-            raise Refused(
-                Problem(f"'{grain}' is no grain", hint=did_you_mean(grain, GRAINS) or f"one of {', '.join(GRAINS)}")
-            )
+        if grain is not None:
+            _check_known(grain)
         held = [s for s in standing_on(self.book, name, self.readings) if self._shows(s.metric, grain)]
         rows = [(s, self._on_card(s, chosen, grain, moment)) for s in held]
         if kind == ORGANIZATION:
@@ -207,6 +202,10 @@ class Board:
         """
         moment = now or self.as_of
         named = [self.book.metric(name) for name in metrics]
+        if grain is not None:
+            _check_known(grain)
+            for metric in named:
+                self._check_grain(metric, grain)
         card = team if team is not None else process
         if card is not None:
             self._check_card(card, "team" if team is not None else "process")
@@ -289,3 +288,10 @@ def _positive(count: int | None) -> int:
     if count is None or count < 1:
         raise Refused(Problem(f"{count} periods: at least 1 is needed"))
     return min(count, 5000)
+
+
+def _check_known(grain: str) -> None:
+    if grain not in GRAINS:
+        raise Refused(
+            Problem(f"'{grain}' is no grain", hint=did_you_mean(grain, GRAINS) or f"one of {', '.join(GRAINS)}")
+        )

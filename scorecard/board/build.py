@@ -192,7 +192,9 @@ class Judge:
         running = period.start <= now < period.end
         loaded_at, data_until = self.stamp(metric)
         entry, target, amber = self._limits(metric, slice_, period, compared)
-        paced = running and _paced(metric)
+        projection = self._projection(period, cell, data_until) if running and metric.adds_up else None
+        # Without working time so far nothing can be said, also of a metric that is judged as it stands.
+        paced = running and metric.adds_up and (_paced(metric) or projection is None)
         until, quiet = self._fresh_until(metric, period)
         return Evidence(
             value=cell.value,
@@ -214,7 +216,7 @@ class Judge:
             has_target=entry is not None,
             target=target,
             amber=amber,
-            projection=self._projection(period, cell, data_until) if paced else None,
+            projection=projection,
             problem=self._problem(metric),
             missing=cell.missing or _why_nothing(period, now, loaded_at),
         )

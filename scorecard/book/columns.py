@@ -68,6 +68,20 @@ def check_columns(book: Book, tables: Tables) -> tuple[Problem, ...]:
     return in_order(found)
 
 
+def columns_read(book: Book, source: str) -> frozenset[str]:
+    """The columns of a source that metrics, and targets that come from it, read."""
+    found: set[str] = set()
+    for metric in book.metrics.values():
+        if metric.source == source:
+            found.update(name for name, _, _ in _of_metric(metric, metric.name))
+            found.update(() if metric.time is None else (metric.time,))
+        for target in metric.targets:
+            aim = target.aim
+            if isinstance(aim, FromSource) and aim.source == source:
+                found.update(name for name in (aim.value, aim.amber, aim.team, aim.process) if name is not None)
+    return frozenset(found)
+
+
 def _as_declared(source: Source | None, table: Mapping[str, str]) -> Mapping[str, str]:
     """What the book declares holds from the next load on, whatever an earlier load has made of the column."""
     if source is None:

@@ -41,28 +41,37 @@ def check(context: click.Context) -> None:
 
 def find_problems(session: Session) -> tuple[Problem, ...]:
     """Everything that is wrong with the working files, sorted by place."""
-    from scorecard.book.read import check_columns, read_book
+    from scorecard.book.read import check_columns, read_lenient
 
     path = session.config_file()
     try:
-        book = read_book(path)
+        book, errors = read_lenient(path)
     except Refused as refused:
         return in_order(refused.problems)
-    known = known_tables(session) if book.sources else {}
-    return in_order([*book.warnings, *check_columns(book, known)])
+    # One metric's mistake does not keep the others' columns from being looked at.
+    known = known_tables(session, book.sources) if book.sources else {}
+    return in_order([*errors, *book.warnings, *check_columns(book, known)])
 
 
-def known_tables(session: Session) -> Mapping[str, Mapping[str, str]]:
+def known_tables(session: Session, sources: Iterable[str]) -> Mapping[str, Mapping[str, str]]:
     """source → column → type of the loaded tables; {} where nothing was loaded yet."""
     data = session.options.data
-    found = None if session.inside else running.find(data)
+    if session.product is not None:
+        return columns_of(sources, session.product.engine.standing)
+    found = running.find(data)
     if found is not None:
         out, _, status = running.ask(found, ["tables"])
         return dict(json.loads(out)) if status == 0 else {}
-    if session.product is None and not (data / "warehouse.duckdb").exists():
+    if not (data / "warehouse.duckdb").exists():
         return {}
-    with opened(session) as product:
-        return columns_of(product.book.sources, product.engine.standing)
+    from scorecard.warehouse.duck import DuckWarehouse
+
+    # Only the warehouse: the working files may be wrong, and are not needed to know what the tables hold.
+    engine = DuckWarehouse.open(data, session.clock())
+    try:
+        return columns_of(sources, engine.standing)
+    finally:
+        engine.close()
 
 
 @click.command(hidden=True)

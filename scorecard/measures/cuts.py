@@ -6,7 +6,7 @@ from the rows up to the cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
@@ -113,15 +113,26 @@ class Cuts:
             self._add_kept_days(here, missing)
             self._add_cut_days(here, missing)
 
-    def _add(
-        self, kinds: Mapping[str, set[str]], scan: Scan, state: str, cut: Cut, raw: str | None, given: Sequence[Any]
-    ) -> None:
+    def _add(self, slices: Sequence[Slice | None], state: str, cut: Cut, given: Sequence[Any]) -> None:
         a, b, n, bad, low, high = given
         amount = Amount(int(a), int(b), n, bad, low, high)
         line = self._known[state, cut]
-        for slice_ in (None, *self.grid.slices_of(scan, raw, kinds)):
+        for slice_ in slices:
             before = line.get(slice_)
             line[slice_] = amount if before is None else before.plus(amount)
+
+    def _slices(self, here: Here) -> Callable[[Scan, str | None], Sequence[Slice | None]]:
+        """(scan, raw split value) → the whole and the slices in which its rows count."""
+        kinds = self.grid.kinds(here.source)
+        memory: dict[tuple[str | None, str | None], Sequence[Slice | None]] = {}
+
+        def found(scan: Scan, raw: str | None) -> Sequence[Slice | None]:
+            key = (scan.split, raw)
+            if key not in memory:
+                memory[key] = (None, *self.grid.slices_of(scan, raw, kinds))
+            return memory[key]
+
+        return found
 
     def _add_kept_days(self, here: Here, missing: Mapping[Scan, Sequence[Cut]]) -> None:
         """The kept numbers of all whole days (for hours of a stock: hours of all whole days) before the cuts."""
@@ -144,11 +155,11 @@ class Cuts:
             numbered = list(unknown)
             for number, state, raw, *given in self.engine.query(" UNION ALL ".join(parts)).rows():
                 self._kept[state, numbered[number]].append((raw, given))
-        kinds = self.grid.kinds(here.source)
+        slices = self._slices(here)
         for key, pairs in wanted.items():
             for scan, cut in dict.fromkeys(pairs):
                 for raw, amounts in self._kept[key]:
-                    self._add(kinds, scan, key[0], cut, raw, amounts)
+                    self._add(slices(scan, raw), key[0], cut, amounts)
 
     def _add_cut_days(self, here: Here, missing: Mapping[Scan, Sequence[Cut]]) -> None:
         """The rows of the cut days that lie before the cuts: one statement per scan, unless one day is cut twice."""
@@ -163,12 +174,12 @@ class Cuts:
             jobs += [(scan, list(by_day.values())) for by_day in batches]
         parts = [self._cut_days(here, scan, batch, number) for number, (scan, batch) in enumerate(jobs)]
         frame = self.engine.query(" UNION ALL BY NAME ".join(parts))
-        kinds = self.grid.kinds(here.source)
+        slices = self._slices(here)
         for number, (scan, batch) in enumerate(jobs):
             own = frame.filter(pl.col("job") == number)
             for state, when, raw, *given in as_rows(own, [state_id(scan, a) for a in self.plan.scans[scan]]).rows():
                 for cut in batch[when.second + 60 * when.minute][2]:
-                    self._add(kinds, scan, state, cut, raw, given)
+                    self._add(slices(scan, raw), state, cut, given)
 
     def _cut_days(
         self, here: Here, scan: Scan, batch: Sequence[tuple[datetime, datetime | None, list[Cut]]], number: int

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
 
+import polars as pl
+
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.place import Key, key_of
@@ -15,7 +17,7 @@ from scorecard.measures.ranges import DAY, Range, joined, utc_naive, within
 from scorecard.measures.slices import NONE, Slice, Slicing
 from scorecard.measures.sql import literal
 from scorecard.measures.states.additive import Amount
-from scorecard.measures.store import between
+from scorecard.measures.store import BAGS, between
 from scorecard.warehouse.engine import Engine
 
 Value = Amount | tuple[int, int, float | None]
@@ -45,12 +47,12 @@ class Grid:
     raw_firsts: dict[Scan, dict[str, date]] = field(default_factory=dict)
     unsettled: set[str] = field(default_factory=set)
 
-    def of(self, scan: Scan, atom_id: str, grain: Grain) -> Cells:
-        """A state's cells at a grain."""
-        return self.amounts.get((atom_id, grain), {})
+    def of(self, state: str, grain: Grain) -> Cells:
+        """An additive state's cells at a grain."""
+        return self.amounts.get((state, grain), {})
 
-    def reload(self, source: str, touched: Touched) -> None:
-        """Reads a source's states again, in the touched periods only."""
+    def reload(self, source: str, touched: Touched, fresh: Sequence[pl.DataFrame] = ()) -> None:
+        """Reads a source's states again, in the touched periods only; of bags ``fresh`` is what they now are there."""
         by_grain: dict[Grain, dict[str, Scan]] = {}
         for scan, atoms in self.plan.scans.items():
             if scan.source == source:
@@ -63,7 +65,7 @@ class Grid:
         if parts:
             rows = self.engine.query(" UNION ALL ".join(parts)).rows()
             self._place_amounts(rows, {n: s for states in by_grain.values() for n, s in states.items()}, kinds)
-        self._reload_bags(source, touched)
+        self._reload_bags(source, touched, fresh)
         if touched is None or self._may_begin_elsewhere(source, touched):
             self._reload_first_days(source, kinds)
 
@@ -122,22 +124,19 @@ class Grid:
                 before = line.get(key)
                 line[key] = amount if before is None else before.plus(amount)
 
-    def _reload_bags(self, source: str, touched: Touched) -> None:
+    def _reload_bags(self, source: str, touched: Touched, fresh: Sequence[pl.DataFrame]) -> None:
         mine = [bag for bag in self.plan.bags if bag.source == source]
-        parts = []
         for grain in dict.fromkeys(g for bag in mine for g in self.plan.bags[bag]):
-            states = {bag.id for bag in mine if grain in self.plan.bags[bag]}
-            self._drop(self.bags, states, grain, touched)
-            bounds = self._bounds(grain, touched)
-            only = "" if bounds is None else f" AND {between(bounds)}"
-            names = ", ".join(literal(s) for s in sorted(states))
-            parts.append(f"SELECT * FROM meter.bags WHERE grain = '{grain}' AND state IN ({names}){only}")
-        for state, grain, bucket, kind, name, n, bad, x in (
-            self.engine.query(" UNION ALL ".join(parts)).rows() if parts else ()
-        ):
-            cells = self.bags.setdefault((state, grain), {})
-            key = bucket if grain == "hour" else bucket.date()
-            cells.setdefault((kind, name) if kind else None, {})[key] = (n, bad, x)
+            self._drop(self.bags, {bag.id for bag in mine if grain in self.plan.bags[bag]}, grain, touched)
+        frames = list(fresh)
+        if touched is None and mine:
+            names = ", ".join(literal(bag.id) for bag in mine)
+            frames = [self.engine.query(f"SELECT {', '.join(BAGS)} FROM meter.bags WHERE state IN ({names})")]
+        for frame in frames:
+            for state, grain, bucket, kind, name, n, bad, x in frame.rows():
+                key = bucket if grain == "hour" else bucket.date()
+                cells = self.bags.setdefault((state, grain), {})
+                cells.setdefault((kind, name) if kind else None, {})[key] = (n, bad, x)
 
     def reload_raws(self, source: str) -> None:
         """Reads which split values there are."""

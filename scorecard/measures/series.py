@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from scorecard.book.model import Book
-from scorecard.book.model.metric import Change, Formula, Stock
+from scorecard.book.model.metric import Change, Formula, Measure, Stock
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
@@ -16,11 +16,12 @@ from scorecard.judgement.targets import Versus
 from scorecard.measures.compare import comparisons_of, mean, versus_name
 from scorecard.measures.cuts import Cut, Cuts
 from scorecard.measures.derive import bag_cell, base_cell, change_cell, formula_cell, open_names
-from scorecard.measures.grid import Cells, Grid
+from scorecard.measures.grid import Grid
 from scorecard.measures.place import Here, Key, key_of
 from scorecard.measures.plan import Bag, Lowered, Plan, Scan, state_id
 from scorecard.measures.slices import Slice
 from scorecard.measures.spans import EMPTY, Span, Spans, days_up_to
+from scorecard.measures.sql import column_kind
 from scorecard.measures.states.additive import NOTHING, Amount
 from scorecard.measures.states.stock import open_at_ends
 from scorecard.measures.values import Cell, Series, SeriesKey
@@ -59,8 +60,9 @@ class Weaver:
     _firsts: dict[SeriesKey, date | None] = field(default_factory=dict)
     _wanted: set[Cut] = field(default_factory=set)
     _versus: dict[str, tuple[Versus, ...]] = field(default_factory=dict)
-    _lags: dict[str, tuple[Versus, ...]] = field(default_factory=dict)
-    _moments: dict[tuple[str, Grain, Key, Key], datetime] = field(default_factory=dict)
+    _states: dict[tuple[str, Grain], list[tuple[Scan, list[str]]]] = field(default_factory=dict)
+    _needs: dict[tuple[str, Key, Grain], dict[Period, None]] = field(default_factory=dict)
+    _moments: dict[tuple[str, datetime, Grain, Key, Key], datetime] = field(default_factory=dict)
 
     def weave(
         self,
@@ -74,6 +76,8 @@ class Weaver:
         self.here, self.moved, self.now = here, moved, now
         self.changed, self._wanted = {}, set()
         self._moments.clear()
+        if len(self._needs) > 10_000:
+            self._needs.clear()
         gone = set(broken)
         for key in [k for k in self.series if k[0] in gone or k[0] not in self.plan.lowered]:
             del self.series[key]
@@ -219,8 +223,7 @@ class Weaver:
             values = self.grid.bags.get((one.bag.id, grain), {}).get(slice_, {})
             return lambda index: bag_cell(one, values.get(span.keys[index]))
         lines = [
-            [self._cells(scan, atom_index, one, grain).get(slice_, {}) for atom_index in range(len(one.atoms))]
-            for scan in one.scans
+            [self.grid.of(name, grain).get(slice_, {}) for name in names] for _, names in self._states_at(one, grain)
         ]
         if isinstance(one.metric.measure, Stock):
             levels = open_at_ends(lines[0][0], lines[1][0], span.keys)
@@ -228,9 +231,14 @@ class Weaver:
             return lambda index: base_cell(one, [last if index == len(span) - 1 else levels[index]])
         return lambda index: base_cell(one, [line.get(span.keys[index]) for line in lines[0]])
 
-    def _cells(self, scan: Scan, index: int, one: Lowered, grain: Grain) -> Cells:
-        real = self.plan.scan_of(scan, grain)
-        return self.grid.of(real, state_id(real, one.atoms[index]), grain)
+    def _states_at(self, one: Lowered, grain: Grain) -> list[tuple[Scan, list[str]]]:
+        """Its scans at a grain and the names of its atoms' states in them."""
+        key = (one.metric.name, grain)
+        found = self._states.get(key)
+        if found is None:
+            scans = [self.plan.scan_of(scan, grain) for scan in one.scans]
+            found = self._states[key] = [(scan, [state_id(scan, atom) for atom in one.atoms]) for scan in scans]
+        return found
 
     def _stock_now(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> Amount:
         """A stock in the running period: what is open at the watermark."""
@@ -253,8 +261,11 @@ class Weaver:
         here = self.here.get(one.metric.source or "")
         if here is None or here.watermark is None:
             return None
-        key = (here.source, grain, key_of(running), key_of(other))
-        moment = self._moments.get(key) or self.spans.calendar.cut(running, other, here.watermark)
+        # What is dated exactly at the watermark counts; that of a column of days is their end already.
+        axis = one.scan.time if one.scan is not None else one.bag.time if one.bag is not None else ""
+        mark = here.watermark if column_kind(here.columns.get(axis, "")) == "date" else here.watermark + INSTANT
+        key = (here.source, mark, grain, key_of(running), key_of(other))
+        moment = self._moments.get(key) or self.spans.calendar.cut(running, other, mark)
         self._moments[key] = moment
         if moment >= other.end:
             return None
@@ -267,12 +278,9 @@ class Weaver:
         if one.parts or not len(span):
             return []
         running = span.periods[-1]
-        others = [o for versus in self._versus_of(one) for o in self.spans.others(running, versus) or ()]
-        for versus in self._lags_of(one.metric.name):
-            others += [o for other in (running, *others) for o in self.spans.others(other, versus) or ()]
         cuts = [
             self._cut_at(one, grain, running, other)
-            for other in dict.fromkeys(others)
+            for other in self._needed(one, running)
             if other.until > span.periods[0].first and other is not running
         ]
         here = self.here[one.metric.source or ""]
@@ -280,21 +288,21 @@ class Weaver:
             cuts.append(Cut(grain == "hour", None, None, min(here.watermark + INSTANT, running.end)))
         return [c for c in cuts if c is not None]
 
-    def _lags_of(self, name: str) -> tuple[Versus, ...]:
-        """How metrics made of this one look back, through all levels."""
-        if name not in self._lags:
-            found: list[Versus] = []
+    def _needed(self, one: Lowered, running: Period) -> dict[Period, None]:
+        """The periods in which a metric's value, cut as the running one is, is asked for: by itself and by what is made of it."""
+        key = (one.metric.name, key_of(running), running.grain)
+        found = self._needs.get(key)
+        if found is None:
+            found = {running: None}
+            found.update({o: None for versus in self._versus_of(one) for o in self.spans.others(running, versus) or ()})
             for other in self.plan.lowered.values():
-                if name in other.parts:
-                    measure = other.metric.measure
-                    if isinstance(measure, Change):
-                        found.append(measure.versus)
-                    elif isinstance(measure, Formula):
-                        words = {function for function, _ in open_names(measure.expression.tree)}
-                        found += [v for v in (PREVIOUS, YEAR_AGO) if v.kind in words]
-                    found += [*self._versus_of(other), *self._lags_of(other.metric.name)]
-            self._lags[name] = tuple(dict.fromkeys(found))
-        return self._lags[name]
+                if one.metric.name in other.parts:
+                    needed = self._needed(other, running)
+                    found.update(needed)
+                    lags = _lags(other.metric.measure)
+                    found.update({o: None for q in needed for lag in lags for o in self.spans.others(q, lag) or ()})
+            self._needs[key] = found
+        return found
 
     def prepare(self, source: str) -> None:
         """Computes all cuts of a source together: few statements instead of one for each."""
@@ -317,9 +325,8 @@ class Weaver:
         here = self.here[one.metric.source or ""]
         self._wanted.add(cut)
         found = []
-        for scan in one.scans:
-            real = self.plan.scan_of(scan, grain)
-            lines = [self.cuts.amounts(here, real, state_id(real, atom), cut) for atom in one.atoms]
+        for real, names in self._states_at(one, grain):
+            lines = [self.cuts.amounts(here, real, name, cut) for name in names]
             found.append([line.get(slice_, NOTHING) for line in lines])
         return [found[0][0].minus(found[1][0])] if len(found) == 2 else found[0]
 
@@ -443,3 +450,13 @@ class Weaver:
             return min(marks) if marks else None
         here = self.here.get(one.metric.source or "")
         return None if here is None else here.watermark
+
+
+def _lags(measure: Measure) -> list[Versus]:
+    """How a metric made of others looks back."""
+    if isinstance(measure, Change):
+        return [measure.versus]
+    if not isinstance(measure, Formula):
+        return []
+    words = {function for function, _ in open_names(measure.expression.tree)}
+    return [v for v in (PREVIOUS, YEAR_AGO) if v.kind in words]

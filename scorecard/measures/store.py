@@ -91,10 +91,13 @@ class Pending:
         frames: dict[str, pl.DataFrame] = {}
         if self.known:
             self.drop("known", [str(k["state"]) for k in self.known])
+        dropped: dict[str, list[str]] = {}
+        for (table, where), states in self._dropped.items():
+            if states:
+                names = ", ".join(literal(s) for s in sorted(states))
+                dropped.setdefault(table, []).append(f"(state IN ({names}){where})")
         statements: list[Statement] = [
-            (f"DELETE FROM meter.{table} WHERE state IN ({', '.join(literal(s) for s in sorted(states))}){where}", ())
-            for (table, where), states in self._dropped.items()
-            if states
+            (f"DELETE FROM meter.{table} WHERE {' OR '.join(parts)}", ()) for table, parts in dropped.items()
         ]
         for table, schema, parts in (("additive", SCHEMA, self.additive), ("bags", BAGS, self.bags)):
             if sum(map(len, parts)):

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
+import polars as pl
+
 from scorecard.book.model import Book
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import GRAINS, Grain
@@ -82,14 +84,16 @@ class Upkeep:
         days = _Days(here, {} if given is None else given.days, clock)
         touched = days(tuple(days.given)) if fresh else frozenset()
         stale = len(fresh) + len(skipped) < len(states)
+        bags: Sequence[pl.DataFrame] = ()
         if stale or touched:
             self.settled.forget(states, None if stale else touched)
-            self._recount(here, states, fresh, skipped, days)
+            bags = self._recount(here, states, fresh, skipped, days)
         elif given is not None:
             self._remember(here, states, Pending())
         again = stale or before is None
         if again or touched:
-            self.grid.reload(source, None if again else {g: touched_ranges(self.calendar, g, touched) for g in GRAINS})
+            ranges = None if again else {g: touched_ranges(self.calendar, g, touched) for g in GRAINS}
+            self.grid.reload(source, ranges, bags)
             self.cuts.forget(source, None if again else touched)
         self.measured_at[source] = here.now
         self.standings[source] = here.standing
@@ -122,7 +126,7 @@ class Upkeep:
 
     def _recount(
         self, here: Here, states: tuple[str, ...], fresh: frozenset[str], skipped: frozenset[str], days: _Days
-    ) -> None:
+    ) -> Sequence[pl.DataFrame]:
         if fresh and here.source not in self.standings:
             self.grid.reload_raws(here.source)
         raws = {split: set(found) for (source, split), found in self.grid.raws.items() if source == here.source}
@@ -149,6 +153,7 @@ class Upkeep:
                 self.broken.pop(state, None)
         self.broken |= counting.broken
         self._remember(here, states, pending)
+        return pending.bags
 
     def _remember(self, here: Here, states: Sequence[str], pending: Pending) -> None:
         """Writes what was counted in one transaction with the generation it is of."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from connectors import registry
 from connectors.contract import Batch, Cursor, Pull, SourceFailed
+from scorecard.book.columns import columns_read
 from scorecard.book.model import Book
 from scorecard.book.model.source import Source
 from scorecard.ground.clock import Clock
@@ -34,6 +35,7 @@ def pull_source(
         started_at=started,
         cause=cause,
         full=full,
+        needed=columns_read(book, source.name),
     )
     request = _request(book, source, folder, standing, started, full)
     try:
@@ -76,6 +78,7 @@ def _request(book: Book, source: Source, folder: Path, standing: Standing | None
         allowed=tuple(folder / path for path in book.organization.allow_paths),
         cursor=_cursor(source, None if full or standing is None else standing.cursor),
         state={} if full or standing is None else standing.state,
+        scans=True,
     )
 
 

@@ -96,7 +96,8 @@ class Standing:
 class LoadOrder:
     """What to do with pulled batches. ``axes``: time columns that metrics use, which need a reporting day.
 
-    ``timezone``: the organisation's. ``full``: rows that are not in the batches are removed.
+    ``timezone``: the organisation's. ``full``: rows that are not in the batches are removed. ``needed``: columns that
+    metrics read; a full load forgets others that are gone from the source (None: it needs all that it had).
     """
 
     source: Source
@@ -106,6 +107,7 @@ class LoadOrder:
     started_at: datetime
     cause: str = "command"
     full: bool = False
+    needed: frozenset[str] | None = None
 
 
 class Engine(Protocol):

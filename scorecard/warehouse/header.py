@@ -21,13 +21,19 @@ def wanted_columns(source: Source) -> dict[str, str]:
     return wanted
 
 
-def missing_columns(source: Source, memory: Memory | None, seen: Iterable[str], file: str | None) -> list[Problem]:
-    """A problem for every column that is declared or was in the table and is not there now."""
+def missing_columns(
+    source: Source, memory: Memory | None, seen: Iterable[str], file: str | None, needed: frozenset[str] | None = None
+) -> list[Problem]:
+    """A problem for every column that is declared or was in the table and is not there now.
+
+    ``needed``: of those in the table only these must be there (None: all).
+    """
     there = [name for name in seen if not name.startswith("_")]
     wanted = wanted_columns(source)
-    held = dict.fromkeys(() if memory is None else memory.standing.columns, "in the table")
+    before = () if memory is None else memory.standing.columns
+    held = {name: "in the table" for name in before if needed is None or name in needed}
     optional = frozenset[str]() if memory is None else memory.optional
-    known = set(wanted) | set(held)
+    known = set(wanted) | set(before)
     fresh = [name for name in there if name not in known]
     problems = []
     for name, why in {**held, **wanted}.items():

@@ -30,7 +30,7 @@ from scorecard.warehouse.engine import DAY_PREFIX, NOTHING, LoadOrder, Touched, 
 from scorecard.warehouse.faults import as_problem
 from scorecard.warehouse.gates import failed_checks
 from scorecard.warehouse.planning import known_shape
-from scorecard.warehouse.quoting import incoming_table, live_table
+from scorecard.warehouse.quoting import incoming_table, live_table, quote
 from scorecard.warehouse.records import Counts, Memory, read_memory, write_memory
 from scorecard.warehouse.shaping import MOVED, Plan
 from scorecard.warehouse.staging import Staging
@@ -67,6 +67,7 @@ class Publishing:
         self.writing = writing
         self.counts = Counts()
         self.memory: Memory | None = None
+        self.narrowed = False
 
     def run(self, batches: Iterable[Batch], finish: FinishLoad) -> Result:
         """The whole load. A fault of the source, the rows or the disk is its result; nothing is half done."""
@@ -103,6 +104,7 @@ class Publishing:
         newest = newest_cursor(cursor, prepared, self.source, plan)
         with self.writing():
             cursor.execute("BEGIN TRANSACTION")
+            tables = self._without(tables, staging.gone - set(plan.names), whole)
             plan = plan if whole else self._with_late_axes(tables, plan)
             change = self._apply(tables, plan, whole)
             return self._publish(staging, plan, change, newest, whole, finish)
@@ -130,6 +132,16 @@ class Publishing:
 
     # -- within it ---------------------------------------------------------------------------------------------
 
+    def _without(self, tables: Tables, gone: set[str], whole: bool) -> Tables:
+        """The live table without columns that are gone for good, and their reporting days."""
+        dropped = {*gone, *(day_column(name) for name in gone)} & set(tables.columns or {})
+        if not dropped or whole:
+            return tables
+        for name in sorted(dropped):
+            self.cursor.execute(f"ALTER TABLE {tables.live} DROP COLUMN {quote(name)}")
+        self.narrowed = True
+        return replace(tables, columns={n: t for n, t in (tables.columns or {}).items() if n not in dropped})
+
     def _with_late_axes(self, tables: Tables, plan: Plan) -> Plan:
         """Axes that the live table was given while this load was still pulling: its rows need those days, too."""
         columns = live_columns(self.cursor, self.source.name) or {}
@@ -144,7 +156,7 @@ class Publishing:
                 self.counts.removed = self._keys_gone(tables)
             return swap_in(cursor, self.source.name, tables, plan, self.counts, self.source.mode == "replace")
         fitted = fit_live(cursor, self.source.name, tables, plan)
-        fitted |= self._fit_days(plan)
+        fitted |= self._fit_days(plan) or self.narrowed
         if self.source.mode == "append":
             by = self.source.cursor.column if self.source.cursor is not None else None
             change = append(cursor, tables, plan, by, self.counts)

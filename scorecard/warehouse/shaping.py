@@ -12,6 +12,9 @@ from scorecard.warehouse.zones import instant, local_day, moved_count, without_z
 BAD, LINE, FILE, MOVED = "_bad", "_line", "_file", "_moved"
 """Columns of a prepared table beside the source's own: why a row is put aside, where it stood, clock changes."""
 
+ODD = "_odd"
+"""Of a row that streams by: whether it is to be put aside."""
+
 DECIMAL = "DECIMAL(38,10)"
 TYPES: Mapping[str, str] = {
     "timestamp": "TIMESTAMP",
@@ -103,6 +106,24 @@ def shaped(plan: Plan, relation: str, given: Mapping[str, str], file: str | None
 
     ``given``: column → DuckDB type of the relation. ``lines``: whether the line is wanted, to tell the later of two rows.
     """
+    last, source = _typed(plan, relation, given)
+    last.append(f"{'r.' + quote(FILE) if FILE in given else literal(file)}::VARCHAR AS {quote(FILE)}")
+    last.append(f"{'r.' + quote(LINE) if LINE in given and lines else 'NULL'}::BIGINT AS {quote(LINE)}")
+    last.append(f"{_bad(given, file)} AS {quote(BAD)}")
+    return f"SELECT {', '.join(last)} FROM (SELECT *, {_why(plan, given)} AS _why FROM {source}) r"
+
+
+def flagged(plan: Plan, relation: str, given: Mapping[str, str]) -> str:
+    """The SELECT without a word about rows that cannot be read: they are only flagged, as ODD."""
+    last, source = _typed(plan, relation, given)
+    lost = " OR ".join(each for each, _, _ in _losses(plan, given))
+    sure = " OR ".join(f"({each}{blank})" for each, blank, _ in _losses(plan, given))
+    odd = f"CASE WHEN {lost} THEN {sure} ELSE FALSE END" if lost else "FALSE"
+    return f"SELECT {', '.join([*last, f'{odd} AS {quote(ODD)}'])} FROM {source}"
+
+
+def _typed(plan: Plan, relation: str, given: Mapping[str, str]) -> tuple[list[str], str]:
+    """What to select of the columns, days and clock changes, and what from: the relation ``r`` with typed columns beside."""
     casts, locals_, typed, moved = [], [], [], []
     for shape in plan.shapes:
         name, naive = shape.name, quote("_n_" + shape.name)
@@ -126,11 +147,7 @@ def shaped(plan: Plan, relation: str, given: Mapping[str, str], file: str | None
         source = f"(SELECT *, {', '.join(level)} FROM {source}) r" if level else source
     last = [f"{quote('_t_' + s.name)} AS {quote(s.name)}" for s in plan.shapes]
     last += [f"{_axis_day(plan, axis)} AS {quote(day_column(axis))}" for axis in plan.axes]
-    last.append(f"{'r.' + quote(FILE) if FILE in given else literal(file)}::VARCHAR AS {quote(FILE)}")
-    last.append(f"{'r.' + quote(LINE) if LINE in given and lines else 'NULL'}::BIGINT AS {quote(LINE)}")
-    last.append(f"{' + '.join(moved) or '0'} AS {quote(MOVED)}")
-    last.append(f"{_bad(given, file)} AS {quote(BAD)}")
-    return f"SELECT {', '.join(last)} FROM (SELECT *, {_why(plan, given)} AS _why FROM {source}) r"
+    return [*last, f"{' + '.join(moved) or '0'} AS {quote(MOVED)}"], source
 
 
 def _axis_day(plan: Plan, axis: str) -> str:
@@ -139,24 +156,28 @@ def _axis_day(plan: Plan, axis: str) -> str:
     return quote("_t_" + axis) if shape.type == "DATE" else local_day(quote("_t_" + axis), plan.zone)
 
 
-def _why(plan: Plan, given: Mapping[str, str]) -> str:
-    """NULL for a good row, else the first column that cannot be read and its value; an empty key has no value."""
-    some: list[str] = []
-    cases: list[str] = []
+def _losses(plan: Plan, given: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Per way in which a row cannot be read: a cheap condition, what makes it exact, and column and value as SQL."""
+    found = []
     for shape in plan.shapes:
-        raw, typed = f"r.{quote(shape.name)}", quote("_t_" + shape.name)
+        raw, typed, name = f"r.{quote(shape.name)}", quote("_t_" + shape.name), literal(shape.name)
         if shape.name in given and not (shape.kind == "text" and given[shape.name] == "VARCHAR"):
-            lost = f"({typed} IS NULL AND {raw} IS NOT NULL)"
             blank = f" AND trim({raw}) <> ''" if given[shape.name] == "VARCHAR" else ""
-            some.append(lost)
-            cases.append(f"WHEN {lost}{blank} THEN [{literal(shape.name)}, CAST({raw} AS VARCHAR)]")
+            found.append((f"({typed} IS NULL AND {raw} IS NOT NULL)", blank, f"[{name}, CAST({raw} AS VARCHAR)]"))
         if shape.key:
             empty = f"({typed} IS NULL OR {typed} = '')" if shape.type == "VARCHAR" else f"{typed} IS NULL"
-            some.append(empty)
-            cases.append(f"WHEN {empty} THEN [{literal(shape.name)}, NULL]")
-    if not some:
+            found.append((empty, "", f"[{name}, NULL]"))
+    return found
+
+
+def _why(plan: Plan, given: Mapping[str, str]) -> str:
+    """NULL for a good row, else the first column that cannot be read and its value; an empty key has no value."""
+    losses = _losses(plan, given)
+    if not losses:
         return "CAST(NULL AS VARCHAR[])"
-    return f"CASE WHEN {' OR '.join(some)} THEN CASE {' '.join(cases)} END ELSE CAST(NULL AS VARCHAR[]) END"
+    some = " OR ".join(lost for lost, _, _ in losses)
+    cases = " ".join(f"WHEN {lost}{blank} THEN {entry}" for lost, blank, entry in losses)
+    return f"CASE WHEN {some} THEN CASE {cases} END ELSE CAST(NULL AS VARCHAR[]) END"
 
 
 def _bad(given: Mapping[str, str], file: str | None) -> str:

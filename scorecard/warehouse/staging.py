@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -51,6 +52,7 @@ class Staging:
         self.from_files = False
         self.carried = 0
         self.in_every_batch: frozenset[str] | None = None
+        self.gone: set[str] = set()
         self.planner = Planner(cursor, order, memory, axes)
         self.created: dict[str, str] = {}
         self._kind = "TEMP TABLE" if temporary else "TABLE"
@@ -101,16 +103,29 @@ class Staging:
         self._seen.update(dict.fromkeys(name for name in names if name in own))
         self.in_every_batch = own if self.in_every_batch is None else self.in_every_batch & own
         if self.order.source.kind != "http":
-            problems = missing_columns(self.order.source, self.memory, names, file)
+            problems = missing_columns(self.order.source, self.memory, names, file, self._needed())
             if problems:
                 raise Refused(*problems)
+            self._forget(own)
+
+    def _needed(self) -> frozenset[str] | None:
+        return self.order.needed if self.order.full else None
+
+    def _forget(self, own: frozenset[str]) -> None:
+        """A full load takes the table as the source has it now: its columns that are gone, and not needed, go as well."""
+        if self.memory is None or self._needed() is None:
+            return
+        standing = self.memory.standing
+        left = {name: type_ for name, type_ in standing.columns.items() if name in own}
+        self.gone |= set(standing.columns) - own
+        self.memory = self.planner.memory = replace(self.memory, standing=replace(standing, columns=left))
 
     def _check_union(self) -> None:
         """JSON leaves out nulls: only all pages together can miss a column, one that must be there or seems renamed."""
         if self.order.source.kind != "http" or not self._seen:
             return
         source, memory = self.order.source, self.memory
-        problems = missing_columns(source, memory, self._seen, None)
+        problems = missing_columns(source, memory, self._seen, None, self._needed())
         if not problems:
             return
         known = set(wanted_columns(source)) | (set() if memory is None else set(memory.standing.columns))

@@ -16,22 +16,26 @@ FIRST_YEAR, LAST_YEAR = 1970, 2038
 class Changes:
     """When a zone's clocks change: local hours and months in which a time may be doubled or missing, and by how much.
 
-    ``hours`` and ``months`` are only a cheap first look; ``steps`` are the seconds clocks were set back by.
+    ``hours`` and ``months`` are only a cheap first look; ``steps`` are the seconds clocks were set back by. ``least`` and
+    ``most``: the seconds by which local time was ahead of UTC.
     """
 
     hours: frozenset[int]
     months: frozenset[int]
     steps: frozenset[int]
+    least: int
+    most: int
 
 
 @lru_cache(maxsize=64)
 def changes_of(zone: str) -> Changes:
     """The clock changes between 1970 and 2038; all empty for a zone without any."""
     info = ZoneInfo(zone)
+    transitions = _transitions(info)
     hours: set[int] = set()
     months: set[int] = set()
     steps: set[int] = set()
-    for moment, before, after in _transitions(info):
+    for moment, before, after in transitions:
         first, last = sorted((moment + before, moment + after))
         here = first.replace(minute=0, second=0, microsecond=0)
         while here <= last:
@@ -40,7 +44,10 @@ def changes_of(zone: str) -> Changes:
             here += timedelta(hours=1)
         if after < before:
             steps.add(int((before - after).total_seconds()))
-    return Changes(frozenset(hours), frozenset(months), frozenset(steps))
+    offsets = [offset for _, before, after in transitions for offset in (before, after)]
+    offsets = offsets or [_offset(info, datetime(FIRST_YEAR, 1, 1, tzinfo=UTC))]
+    least, most = (int(offset.total_seconds()) for offset in (min(offsets), max(offsets)))
+    return Changes(frozenset(hours), frozenset(months), frozenset(steps), least, most)
 
 
 def _transitions(info: ZoneInfo) -> list[tuple[datetime, timedelta, timedelta]]:
@@ -86,8 +93,20 @@ def local_time(moment: str, zone: str) -> str:
 
 
 def local_day(moment: str, zone: str) -> str:
-    """The zone's local DATE of a UTC TIMESTAMP."""
-    return f"CAST({local_time(moment, zone)} AS DATE)"
+    """The zone's local DATE of a UTC TIMESTAMP.
+
+    The time zone library is slow and therefore only asked where the day depends on which of the zone's offsets held.
+    """
+    whole = f"CAST({local_time(moment, zone)} AS DATE)"
+    if is_utc(zone):
+        return whole
+    changes = changes_of(zone)
+    early, late = (
+        f"CAST(make_timestamp(epoch_us({moment}) + {seconds * 1_000_000}) AS DATE)"
+        for seconds in (changes.least, changes.most)
+    )
+    first, last = f"TIMESTAMP '{FIRST_YEAR}-01-02'", f"TIMESTAMP '{LAST_YEAR - 1}-12-31'"
+    return f"CASE WHEN {moment} BETWEEN {first} AND {last} AND {early} = {late} THEN {early} ELSE {whole} END"
 
 
 def moved_count(local: str, moment: str, zone: str) -> str | None:

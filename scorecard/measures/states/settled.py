@@ -37,7 +37,7 @@ ALL_OF = 10_000
 """Of so few values all are kept."""
 LONGEST_TAIL = 8
 """Days after which the settled days are looked at anew."""
-FROM_ROWS = 20_000
+FROM_ROWS = 2_000
 """Periods of fewer rows are read whole: that is quicker."""
 
 
