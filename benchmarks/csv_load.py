@@ -77,7 +77,13 @@ def load(path: Path, folder: Path, *, declared: bool, key: bool) -> tuple[float,
     order = LoadOrder(source, ("created_at", "closed_at"), "Europe/Berlin", NOW, NOW)
     columns = {name: column.type for name, column in source.columns.items()}
     request = Pull(
-        "tickets", "csv", {**source.options, "mode": source.mode, "key": source.key}, path.parent, NOW, columns
+        "tickets",
+        "csv",
+        {**source.options, "mode": source.mode, "key": source.key},
+        path.parent,
+        NOW,
+        columns,
+        scans=True,
     )
     began, cpu = time.perf_counter(), time.process_time()
     done, _ = warehouse.load(order, pull(request))

@@ -42,12 +42,13 @@ def asked(
     columns: Mapping[str, str] | None = None,
     allowed: tuple[Path, ...] = (),
     seconds: float = 30.0,
+    scans: bool = False,
     max_bytes: int = 4 * 1024**3,
     **options: Any,
 ) -> Pull:
     return Pull(
         source="tickets", kind=kind, options=options, folder=folder, now=NOW, cursor=cursor, state=state or {},
-        columns=columns or {}, allowed=allowed, timeout_seconds=seconds, max_bytes=max_bytes,
+        columns=columns or {}, allowed=allowed, timeout_seconds=seconds, max_bytes=max_bytes, scans=scans,
     )  # fmt: skip
 
 

@@ -9,10 +9,10 @@ import duckdb
 import pytest
 
 from connectors.names import RESERVED, collisions, normalise, normalise_all
+from scorecard.book.columns import columns_read
 from scorecard.book.model.metric import Change, Count, Formula, NotYet, Quantile, Ratio, Stock
 from scorecard.book.model.organization import Person
 from scorecard.book.model.source import Schedule
-from scorecard.book.columns import columns_read
 from scorecard.book.read import check_columns, read_book, read_lenient
 from scorecard.ground.errors import Place, Refused
 from scorecard.judgement.targets import Glide, Relative, Target, Tolerance, Versus

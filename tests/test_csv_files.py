@@ -212,7 +212,17 @@ def test_globs_are_sorted_and_columns_go_by_name(tmp_path: Path) -> None:
     found = failure("csv", tmp_path, path="d/*.csv")
     assert "lacks b" in found.message
     assert "has c" in found.message
+    assert "the other files'" in found.message
     assert found.place == "d/4.csv"
+
+
+def test_a_lone_file_whose_header_changed_is_told_from_files_that_differ(tmp_path: Path) -> None:
+    put(tmp_path, "a,b\n1,x\n", "one.csv")
+    state = pulled("csv", tmp_path, path="one.csv").state
+    put(tmp_path, "a,c\n1,x\n", "one.csv")
+    found = failure("csv", tmp_path, path="one.csv", state=state)
+    assert found.message == "the header differs from that of the loads before: it lacks b and has c besides"
+    assert "refresh --full" in str(found.hint)
 
 
 def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
@@ -367,7 +377,9 @@ def test_a_stray_carriage_return_is_no_line_end(tmp_path: Path) -> None:
     put(tmp_path, b'a,b\n1,x\ry,2\n2,"in\rside"\n3,z\n"4",x\ry\n')
     found = pulled("csv", tmp_path, path="t.csv")
     assert found.rows == [{"a": "2", "b": "in\rside"}, {"a": "3", "b": "z"}]
-    assert [(r.line, r.reason) for r in found.rejected] == [(n, "a carriage return in the middle of a line") for n in (2, 5)]
+    assert [(r.line, r.reason) for r in found.rejected] == [
+        (n, "a carriage return in the middle of a line") for n in (2, 5)
+    ]
 
 
 def test_a_file_padded_with_zeros_is_not_taken_for_utf16(tmp_path: Path) -> None:

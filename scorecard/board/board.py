@@ -253,7 +253,7 @@ class Board:
         rows = self.readings.get((metric.name, wanted, slice_), ())
         low = None if first is None else self.period(first).start
         high = None if last is None else self.period(last).end
-        kept = [r for r in rows if (low is None or r.start >= low) and (high is None or r.start < high)]
+        kept = [r for r in rows if (low is None or r.end > low) and (high is None or r.start < high)]
         return [self.shown(r, now) for r in (kept if periods is None else kept[-_positive(periods) :])]
 
     # -- the rest ----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ from scorecard.cli.session import Session
 from scorecard.ground.errors import Problem, Refused, in_order
 
 if TYPE_CHECKING:
+    from scorecard.book.model import Book
     from scorecard.warehouse.engine import Standing
 
 
@@ -49,15 +50,41 @@ def find_problems(session: Session) -> tuple[Problem, ...]:
     except Refused as refused:
         return in_order(refused.problems)
     # One metric's mistake does not keep the others' columns from being looked at.
-    known = known_tables(session, book.sources) if book.sources else {}
-    return in_order([*errors, *book.warnings, *check_columns(book, known)])
+    known, outdated = known_tables(session, book) if book.sources else ({}, ())
+    warnings = [
+        Problem(
+            f"source '{name}' was loaded under another definition: its columns are not checked",
+            book.sources[name].place,
+            f"run `scorecard refresh {name}`",
+            "warning",
+        )
+        for name in outdated
+    ]
+    return in_order([*errors, *book.warnings, *warnings, *check_columns(book, known)])
 
 
-def known_tables(session: Session, sources: Iterable[str]) -> Mapping[str, Mapping[str, str]]:
-    """source → column → type of the loaded tables; {} where nothing was loaded yet."""
+Tables = Mapping[str, Mapping[str, str]]
+
+
+def known_tables(session: Session, book: Book) -> tuple[Tables, tuple[str, ...]]:
+    """(source → column → type of the loaded tables, sources that were loaded under another definition)."""
+    loaded = loaded_tables(session, book.sources)
+    if not loaded:
+        return {}, ()
+    from scorecard.warehouse.watermarks import definition_of
+
+    zone = book.organization.timezone
+    outdated = tuple(
+        n for n in loaded if n in book.sources and loaded[n]["definition"] != definition_of(book.sources[n], zone)
+    )
+    return {n: dict(t["columns"]) for n, t in loaded.items() if n not in outdated}, outdated
+
+
+def loaded_tables(session: Session, sources: Iterable[str]) -> dict[str, Any]:
+    """source → its ``columns`` and ``definition``; {} where nothing was loaded yet."""
     data = session.options.data
     if session.product is not None:
-        return columns_of(sources, session.product.engine.standing)
+        return described(sources, session.product.engine.standing)
     found = running.find(data)
     if found is not None:
         out, _, status = running.ask(found, ["tables"])
@@ -69,7 +96,7 @@ def known_tables(session: Session, sources: Iterable[str]) -> Mapping[str, Mappi
     # Only the warehouse: the working files may be wrong, and are not needed to know what the tables hold.
     engine = DuckWarehouse.open(data, session.clock())
     try:
-        return columns_of(sources, engine.standing)
+        return described(sources, engine.standing)
     finally:
         engine.close()
 
@@ -80,13 +107,13 @@ def tables(context: click.Context) -> None:
     """The columns of the loaded tables, as JSON: what `check` asks the running process for."""
     session = session_of(context)
     with opened(session) as product:
-        print_json(session, columns_of(product.book.sources, product.engine.standing))
+        print_json(session, described(product.book.sources, product.engine.standing))
 
 
-def columns_of(names: Iterable[str], standing: Callable[[str], Standing | None]) -> dict[str, dict[str, str]]:
-    """source → column → type, of those that were loaded."""
+def described(names: Iterable[str], standing: Callable[[str], Standing | None]) -> dict[str, Any]:
+    """What is known of each source that was loaded."""
     found = {name: standing(name) for name in names}
-    return {name: dict(s.columns) for name, s in found.items() if s is not None}
+    return {n: {"columns": dict(s.columns), "definition": s.definition} for n, s in found.items() if s is not None}
 
 
 COMMANDS = (check, tables)

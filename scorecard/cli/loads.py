@@ -9,10 +9,12 @@ import click
 from scorecard.cli.doors import opened, session_of
 from scorecard.cli.output import print_json, print_rows
 from scorecard.cli.refresh import COUNTS, as_json
+from scorecard.cli.session import Session
 from scorecard.ground.clock import utc_text
 
 if TYPE_CHECKING:
     from scorecard.warehouse.engine import Load
+QUARANTINE_AT_MOST = 100
 
 
 @click.command()
@@ -43,6 +45,16 @@ def loads(context: click.Context, source: str | None, limit: int) -> None:
             for x in found
         ]
         print_rows(session, ("load", "source", "outcome", "cause", "started", *COUNTS, "seconds", "problem"), rows)
+        if source is not None and session.options.format == "table":
+            say_quarantine(session, product.engine.quarantine(source, QUARANTINE_AT_MOST).to_dicts())
+
+
+def say_quarantine(session: Session, rows: list[dict[str, object]]) -> None:
+    """The rows that were put aside, one a line."""
+    if rows:
+        session.say("\nput aside, newest first:")
+    for row in rows:
+        session.say(f"  load {row['load']}: {row['file']}:{row['line']}: {row['reason']}")
 
 
 def record(load: Load) -> dict[str, object]:

@@ -53,7 +53,8 @@ def run(session: Session, host: str, port: int) -> None:
     life = Life(product, session)
     schedule = Schedule(life.pull, life.beat, product.clock, workers=product.settings.workers)
     life.schedule = schedule
-    product.refresher.next_run = schedule.next_run
+    if session.options.now is None:  # beside a clock that stands still, the time of the next run would mislead
+        product.refresher.next_run = schedule.next_run
     try:
         product.refresher.publish()
         product.serving = True

@@ -57,8 +57,8 @@ def live_columns(cursor: duckdb.DuckDBPyConnection, source: str) -> dict[str, st
 
 def one(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> int:
     """The one whole number a SELECT gives."""
-    row = cursor.execute(sql, list(parameters)).fetchone()
-    return 0 if row is None or row[0] is None else int(row[0])
+    rows = cursor.execute(sql, list(parameters)).fetchall()
+    return 0 if not rows or rows[0][0] is None else int(rows[0][0])
 
 
 def drop_duplicates(cursor: duckdb.DuckDBPyConnection, table: str, key: Sequence[str], by: str | None) -> int:

@@ -121,7 +121,7 @@ class Publishing:
         return tuple(dict.fromkeys([*self.order.axes, *held]))
 
     def _drop_duplicates(self, prepared: str, plan: Plan, staging: Staging) -> None:
-        if not self.source.key:
+        if not self.source.key or (staging.rising.holds and not staging.carried):
             return
         by = self.source.cursor.column if self.source.cursor is not None else None
         gone = drop_duplicates(self.cursor, prepared, self.source.key, by if by in plan.names else None)

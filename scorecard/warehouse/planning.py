@@ -150,10 +150,11 @@ class Planner:
         kinds = CANDIDATES if self.order.source.kind != "sql" else ("date", "timestamp")
         plan = Plan((), (), "UTC", "UTC", self.comma)
         tests = ", ".join(f"count(*) FILTER ({_fits(kind, plan)})" for kind in kinds)
-        row = self.cursor.execute(
+        # All rows are fetched, for an unfinished result would be in the way of whoever unregisters the relation.
+        (row,) = self.cursor.execute(
             f"SELECT count(*), {tests} FROM {rows} WHERE v IS NOT NULL AND trim(v) <> ''"
-        ).fetchone()
-        total, *fits = row or (0,)
+        ).fetchall()
+        total, *fits = row
         if total == 0:
             if limit is not None:
                 return self._inferred(name, raws, None)

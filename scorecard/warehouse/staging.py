@@ -18,6 +18,7 @@ from scorecard.warehouse.header import missing_columns, wanted_columns
 from scorecard.warehouse.planning import Planner, Raw, is_known
 from scorecard.warehouse.quoting import live_table, quote, quoted
 from scorecard.warehouse.records import Counts, Memory, PutAside
+from scorecard.warehouse.scans import nothing_rises, take_scan
 from scorecard.warehouse.shaping import BAD, FILE, LINE, MOVED, Plan, shaped
 
 SMALL_ROWS = 200_000
@@ -55,6 +56,7 @@ class Staging:
         self.gone: set[str] = set()
         self.planner = Planner(cursor, order, memory, axes)
         self.created: dict[str, str] = {}
+        self.rising = nothing_rises(order.source.key)
         self._kind = "TEMP TABLE" if temporary else "TABLE"
         self._raws: list[Raw] = []
         self._small: list[pa.Table] = []
@@ -68,6 +70,10 @@ class Staging:
             if not names:
                 continue
             self._check_header(names, batch.file)
+            if batch.scan is not None:
+                if not self._raws and not self._small and take_scan(self, batch.scan, batch.file):
+                    self.sent = True
+                continue
             if isinstance(batch.rows, pa.Table):
                 if batch.rows.num_rows == 0 and self.sent and batch.file is None:
                     continue
@@ -218,7 +224,11 @@ class Staging:
 
     def _insert(self, raw: Raw) -> None:
         plan = self.planner.plan()
-        select = shaped(plan, raw.relation, raw.columns, raw.file, lines=bool(self.order.source.key))
+        self.rising.holds = False
+        self.put(plan, shaped(plan, raw.relation, raw.columns, raw.file, lines=bool(self.order.source.key)))
+
+    def put(self, plan: Plan, select: str) -> None:
+        """Rows that are shaped into the prepared table."""
         wanted = plan.columns
         if not self.created:
             self.cursor.execute(f"CREATE OR REPLACE {self._kind} {self.prepared} AS {select}")

@@ -1,0 +1,125 @@
+"""Rows typed where they are read come to the same table, counts and quarantine as rows that come in batches of text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.contract import SourceFailed
+from connectors.registry import pull
+from scorecard.book.model.source import Source
+from scorecard.warehouse.duck import DuckWarehouse
+from tests.pulls import asked
+from tests.warehouse_house import order, source, warehouse_in
+
+COLUMNS: dict[str, Any] = {"id": "integer", "at": "timestamp", "cost": "double", "team": "text"}
+LINES = [f"{n},2026-03-29 {n % 24:02}:30:00,{n}.5,team {n % 3}" for n in range(1, 400)]
+ODD = [
+    *LINES[:50],
+    "x,2026-01-01 10:00:00,1,a",
+    *LINES[50:90],
+    "51,never,2,b",
+    "52,2026-01-01 10:00:00,1_0,c",
+    *LINES[90:],
+]
+FILES = {
+    "clean": LINES,
+    "odd values": ODD,
+    "blanks": [*LINES, "1000,  ,  ,", "1001,2026-01-01,1e3, x ", ' 1002 ,2026-01-01T10:00:00Z,-0.5,"a, b"'],
+    "a line short": [*LINES[:60], "7,2026-01-01", *LINES[60:], "x,,,"],
+    "a line long": [*LINES[:60], "7,2026-01-01,1,a,b", *LINES[60:]],
+    "the header again": [*LINES[:60], "id,at,cost,team", *LINES[60:]],
+    "blank lines": [*LINES[:60], "", *LINES[60:], "x,,,", ""],
+    "a row over two lines": [*LINES[:60], '900,2026-01-01,1,"two\nlines"', *LINES[60:], "x,,,"],
+    "an open quote": [*LINES[:60], '900,2026-01-01,1,"never closed', *LINES[60:]],
+    "keys twice": [*LINES[:60], *LINES[40:80], *LINES[90:]],
+    "keys missing": [*LINES[:60], ",2026-01-01,1,a", *LINES[60:]],
+    "a key twice in turn": [*LINES[:60], LINES[59].replace("team", "other"), *LINES[60:]],
+    "late values": [*(f"{n},,,{n}" for n in range(100)), "x,y,z,w"],
+    "no rows": [],
+    "only odd ones": ["x,y,z,a", "v,w,,b"],
+}
+
+
+def come_to(warehouse: DuckWarehouse, of: Source, folder: Path, *, scans: bool) -> tuple[Any, ...]:
+    state = standing.state if (standing := warehouse.standing(of.name)) is not None else {}
+    kinds = {name: column.type for name, column in of.columns.items()}
+    request = asked("csv", folder, columns=kinds, state=state, scans=scans, path="*.csv", mode=of.mode, key=of.key)
+    done, touched = warehouse.load(order(of, "at"), pull(request))
+    counts = (
+        done.outcome, done.read, done.loaded, done.unchanged, done.duplicate, done.quarantined, done.removed,
+        done.times_doubled, done.times_missing, tuple(map(str, done.problems)), touched,
+    )  # fmt: skip
+    held = warehouse.standing(of.name)
+    if held is None:
+        return counts
+    table = warehouse.query(f"SELECT * FROM {warehouse.table(of.name)} ORDER BY ALL")
+    aside = warehouse.quarantine(of.name).drop("load")
+    shown = [(held.rows, held.columns, held.state, held.data_until, held.first_day), table.schema, table.rows()]
+    return counts, shown, aside.rows()
+
+
+def write(folder: Path, name: str, lines: list[str]) -> None:
+    (folder / name).write_text("\n".join(["id,at,cost,team", *lines, ""]), encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", FILES)
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "inferred"])
+@pytest.mark.parametrize("key", [(), ("id",)], ids=["no key", "key"])
+def test_comes_to_the_same(tmp_path: Path, case: str, declared: bool, key: tuple[str, ...]) -> None:
+    columns = COLUMNS if declared else {}
+    of = source(columns=columns, key=key, time="at", timezone="Europe/Berlin" if declared else "UTC")
+    found = []
+    for scans in (True, False):
+        files = tmp_path / f"files-{scans}"
+        files.mkdir()
+        write(files, "b.csv", FILES[case])
+        warehouse = warehouse_in(tmp_path / f"house-{scans}")
+        loads = [come_to(warehouse, of, files, scans=scans)]
+        write(files, "a.csv", ODD[20:60])
+        loads.append(come_to(warehouse, of, files, scans=scans))
+        write(files, "b.csv", [*FILES[case][:30], "77,2026-05-05 10:00:00,1,new"])
+        loads.append(come_to(warehouse, of, files, scans=scans))
+        warehouse.close()
+        found.append(loads)
+    assert found[0] == found[1]
+
+
+def test_a_scan_is_kept_only_where_every_row_came(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", LINES)
+    batches = pull(asked("csv", tmp_path, scans=True, path="a.csv"))
+    scan = next(batches).scan
+    assert scan is not None
+    assert scan.alone
+    assert scan.first_line == 2
+    assert not scan.keep()
+    assert scan.look("SELECT max(_line) FROM _scan").read_all().column(0).to_pylist() == [len(LINES) + 1]
+    assert scan.stream("SELECT id FROM _scan").read_all().num_rows == len(LINES)
+    assert scan.keep()
+    assert [batch.rows.schema.names for batch in batches] == [["id", "at", "cost", "team", "_line"]]
+
+
+def test_a_scan_that_is_not_kept_comes_in_batches(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", FILES["a line short"])
+    batches = list(pull(asked("csv", tmp_path, scans=True, path="a.csv")))
+    assert sum(len(batch.rejected) for batch in batches) == 1
+    assert [batch.scan is not None for batch in batches] == [True, *([False] * (len(batches) - 1))]
+
+
+def test_nobody_who_does_not_ask_is_offered_a_scan(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", LINES)
+    assert all(batch.scan is None for batch in pull(asked("csv", tmp_path, path="a.csv")))
+
+
+def test_a_file_replaced_behind_a_scan(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", LINES)
+    batches = pull(asked("csv", tmp_path, scans=True, path="a.csv"))
+    scan = next(batches).scan
+    assert scan is not None
+    scan.stream("SELECT id FROM _scan").read_all()
+    assert scan.keep()
+    write(tmp_path, "a.csv", LINES[:-1])
+    with pytest.raises(SourceFailed, match="changed while it was read"):
+        list(batches)
