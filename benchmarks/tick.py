@@ -90,11 +90,11 @@ def book() -> Book:
         name: Metric(name, name, measure, "lagging", "lower", source="tickets", **{"time": "created_at", **more})  # type: ignore[arg-type]
         for name, (measure, more) in measures.items()
     }
-    for name, derived in {
+    derived: dict[str, Measure] = {
         "cost_each": Formula(expression("cost / created", "formula")),
         "growth": Change("created", Versus("year_ago")),
-    }.items():
-        metrics[name] = Metric(name, name, derived, "lagging", "lower")
+    }
+    metrics |= {name: Metric(name, name, measure, "lagging", "lower") for name, measure in derived.items()}
     teams = {f"team-{n}": Team(f"team-{n}", f"Team {n}", None) for n in range(20)}
     return Book(Organization("Benchmark", None, "Europe/Berlin"), {"tickets": source}, teams, metrics=metrics)
 

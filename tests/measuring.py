@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -93,12 +93,22 @@ class World:
     meter: Meter = field(init=False)
     now: datetime = field(default_factory=lambda: moment("2026-04-01 12:00"))
 
-    def source(self, name: str, columns: Mapping[str, str], *, key: Sequence[str] = ("id",), time: str = "created_at") -> None:
+    def source(
+        self, name: str, columns: Mapping[str, str], *, key: Sequence[str] = ("id",), time: str = "created_at"
+    ) -> None:
         """Declares a source; all its times carry UTC."""
         typed = {c: Column(c, c, t) for c, t in columns.items()}  # type: ignore[arg-type]
-        mode = "upsert" if key else "replace"
+        mode: Literal["upsert", "replace"] = "upsert" if key else "replace"
         self.sources[name] = Source(
-            name, "csv", {}, Schedule(60), tuple(key), mode, time or None, typed, "UTC"  # type: ignore[arg-type]
+            name,
+            "csv",
+            {},
+            Schedule(60),
+            tuple(key),
+            mode,
+            time or None,
+            typed,
+            "UTC",
         )
 
     def open(self, *metrics: Metric) -> World:
@@ -115,7 +125,9 @@ class World:
         self.book = Book(self.organization, self.sources, TEAMS, PROCESSES, metrics={m.name: m for m in metrics})
         self.meter = Meter(self.engine, self.book, self.calendar)
 
-    def load(self, name: str, rows: Sequence[Mapping[str, object]], *, at: datetime | None = None, full: bool = False) -> Touched:
+    def load(
+        self, name: str, rows: Sequence[Mapping[str, object]], *, at: datetime | None = None, full: bool = False
+    ) -> Touched:
         """Loads rows given as texts (or None), as a CSV file would."""
         source = self.sources[name]
         names = list(source.columns)
@@ -146,7 +158,9 @@ def of(measured: Measured, name: str, grain: str = "week", slice_: tuple[str, st
     return measured.series[name, grain, slice_]
 
 
-def values(measured: Measured, name: str, grain: str = "week", slice_: tuple[str, str] | None = None) -> dict[str, float | None]:
+def values(
+    measured: Measured, name: str, grain: str = "week", slice_: tuple[str, str] | None = None
+) -> dict[str, float | None]:
     """label → value."""
     series = of(measured, name, grain, slice_)
     return {p.label: c.value for p, c in zip(series.periods, series.cells, strict=True)}
@@ -155,4 +169,3 @@ def values(measured: Measured, name: str, grain: str = "week", slice_: tuple[str
 def cell(measured: Measured, name: str, label: str, grain: str = "week", slice_: tuple[str, str] | None = None) -> Cell:
     series = of(measured, name, grain, slice_)
     return {p.label: c for p, c in zip(series.periods, series.cells, strict=True)}[label]
-

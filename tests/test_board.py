@@ -30,7 +30,7 @@ def book() -> Book:
         basis: dict[str, object] = {
             "title": name.title(), "measure": Count(), "role": "leading", "better": "higher", "source": "tickets", "time": "at",
         }  # fmt: skip
-        return Metric(name=name, **{**basis, **more})  # type: ignore[arg-type]
+        return Metric(name=name, **{**basis, **more})
 
     metrics = (
         metric(
@@ -41,7 +41,7 @@ def book() -> Book:
         ),
         metric("grown", team="support", role="lagging", targets=(Target(Relative(Versus("previous"), 0.05)),)),
         metric("plain", team="support", weight=0),
-        metric("rated", measure=Mean(None), min_sample=20, targets=(Target(4.0, amber=3.5),)),  # type: ignore[arg-type]
+        metric("rated", measure=Mean(None), min_sample=20, targets=(Target(4.0, amber=3.5),)),
     )
     return Book(
         organization=Organization("Test", ANA, "Europe/Berlin"),
@@ -65,7 +65,7 @@ def measured(values: dict[str, list[float | None]], changed: dict[object, frozen
     keys = {
         (n.split("/")[0], "week", ("team", n.split("/")[1]) if "/" in n else None): row for n, row in values.items()
     }
-    return Measured({key: series(row) for key, row in keys.items()}, changed=changed)  # type: ignore[arg-type]
+    return Measured({key: series(row) for key, row in keys.items()}, changed=changed)
 
 
 VALUES: dict[str, list[float | None]] = {
@@ -157,6 +157,16 @@ def test_selections() -> None:
         shown.select(grain="decade", now=NOW)
     with pytest.raises(Refused, match="coarser"):
         shown.select(["solved"], grain="day", now=NOW)
+
+
+def test_filters_that_contradict_each_other_are_refused() -> None:
+    shown = board()
+    for also in ({"first": "2026-W36"}, {"last": "2026-W39"}, {"periods": 2}):
+        with pytest.raises(Refused, match="both asked for"):
+            shown.select(["solved"], period="2026-W38", now=NOW, **also)
+    with pytest.raises(Refused, match=r"ends .* before it begins"):
+        shown.select(["solved"], first="2026-W39", last="2026-W38", now=NOW)
+    assert [r.period for r in shown.select(["solved"], first="2026-W38", last="2026-W38", now=NOW)] == ["2026-W38"]
 
 
 @pytest.mark.parametrize("touched", [0, 3, 6, 7, 8])

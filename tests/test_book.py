@@ -219,9 +219,9 @@ def test_paths_of_an_included_file_start_in_its_folder(tmp_path: Path) -> None:
 
 
 def test_allowed_places_open_paths_outside(tmp_path: Path) -> None:
-    outside = GOOD.replace("path: data/tickets.csv", "path: ../shared/tickets.csv")
+    outside = GOOD.replace("path: data/tickets.csv", "path: ../elsewhere/tickets.csv")
     assert "leaves the folder" in said(tmp_path, outside)[0]
-    assert said(tmp_path, outside.replace("  workdays:", "  allow_paths: [../shared]\n  workdays:")) == []
+    assert said(tmp_path, outside.replace("  workdays:", "  allow_paths: [../elsewhere]\n  workdays:")) == []
 
 
 def test_holidays_are_read_and_their_mistakes_placed(tmp_path: Path) -> None:

@@ -133,6 +133,52 @@ def test_a_failed_source_is_exit_1_and_changes_no_value(folder: Path) -> None:
     assert [x["outcome"] for x in history] == ["failed", "ok"]
 
 
+CLOCKS_CHANGE = """
+version: 1
+organization: {name: Test, timezone: Europe/Berlin}
+sources:
+  visits: {kind: csv, path: visits.csv, every: 1m, time: came_at, columns: {came_at: timestamp}}
+metrics:
+  visitors: {role: leading, source: visits, count: rows, better: higher, grain: hour}
+"""
+
+
+def test_times_that_the_clock_doubles_or_skips_are_counted_and_hours_can_be_asked_for(tmp_path: Path) -> None:
+    # 02:30 comes twice on 25 October (the second is meant) and not at all on 29 March (an hour later is meant).
+    times = [
+        "2026-03-29 02:30",
+        "2026-10-25 01:10",
+        "2026-10-25 02:30",
+        "2026-10-25 03:10",
+        "2026-10-30 10:00",
+    ]  # and one to come
+    (tmp_path / "metrics.yaml").write_text(CLOCKS_CHANGE)
+    (tmp_path / "visits.csv").write_text("came_at,by\n" + "".join(f"{t},a\n" for t in [*times, ""]))
+    now = ["--now", "2026-10-26T12:00:00Z", "--format", "json"]
+    assert scorecard(tmp_path, *now, "refresh").returncode == 0
+    (load,) = json.loads(scorecard(tmp_path, *now, "loads").stdout)["loads"]
+    assert (load["times_doubled"], load["times_missing"]) == (1, 1)
+    hours = scorecard(tmp_path, *now, "values", "--from", "2026-10-25T01", "--to", "2026-10-25T03").stdout
+    assert [(r["period"], r["value"]) for r in json.loads(hours)["readings"]] == [
+        ("2026-10-25T01", 1),
+        ("2026-10-25T02+02:00", 0),
+        ("2026-10-25T02+01:00", 1),
+        ("2026-10-25T03", 1),
+    ]
+    inputs = json.loads(scorecard(tmp_path, *now, "explain", "visitors").stdout)["inputs"]
+    assert (inputs[0]["rows"], inputs[0]["future_rows"], inputs[0]["undated_rows"]) == (6, 1, 1)
+
+
+def test_a_damaged_warehouse_is_said_and_begun_anew(folder: Path) -> None:
+    scorecard(folder, "--now", NOW, "refresh")
+    (folder / "data" / "warehouse.duckdb").write_bytes(b"garbage" * 1000)
+    again = scorecard(folder, "--now", NOW, "--format", "json", "refresh")
+    assert again.returncode == 0
+    assert json.loads(again.stdout)["loads"][0]["loaded"] == 4
+    assert "the warehouse file was damaged" in again.stderr
+    assert "damaged" not in scorecard(folder, "--now", NOW, "refresh").stderr
+
+
 def test_explain_gives_definition_sql_and_steps(folder: Path) -> None:
     scorecard(folder, "--now", NOW, "refresh")
     answer = json.loads(scorecard(folder, "--now", NOW, "--format", "json", "explain", "orders_count").stdout)

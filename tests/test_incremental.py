@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from scorecard.book.model.metric import Change, Stock
@@ -97,6 +98,19 @@ def world(*metrics: Any) -> Iterator[World]:
             made.close()
 
 
+def watched(monkeypatch: pytest.MonkeyPatch, w: World) -> list[str]:
+    """The statements that the warehouse is asked from now on."""
+    seen: list[str] = []
+    query = w.engine.query
+
+    def spy(sql: str, parameters: Any = ()) -> pl.DataFrame:
+        seen.append(sql)
+        return query(sql, parameters)
+
+    monkeypatch.setattr(w.engine, "query", spy)
+    return seen
+
+
 def row(key: int, given: Mapping[str, Any]) -> dict[str, object]:
     times = {c: None if given[c] is None else f"{given[c].isoformat()}Z" for c in ("created_at", "resolved_at")}
     return {"id": key, **given, **times}
@@ -131,7 +145,16 @@ def assert_changes_named(before: Measured, after: Measured) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("settled_from", [0, settled.FROM_ROWS])
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[
+        Phase.explicit,
+        Phase.reuse,
+        Phase.generate,
+    ],  # each example opens a warehouse: shrinking would take an hour
+)
 @given(st.lists(st.tuples(st.integers(1, 12), ROW), min_size=1, max_size=12), st.lists(STEP, min_size=1, max_size=4))
 def test_incremental_equals_full(settled_from: int, first: list[Any], steps: list[Any]) -> None:
     with mock.patch.object(settled, "FROM_ROWS", settled_from), world() as w:
@@ -183,9 +206,7 @@ def test_only_the_touched_days_are_read(monkeypatch: pytest.MonkeyPatch) -> None
         w.load("tickets", [{**base, "id": i, "created_at": f"2026-03-{i:02d}T12:00:00Z"} for i in range(1, 16)])
         w.measure()
         touched = w.load("tickets", [{**base, "id": 99, "created_at": "2026-03-16T12:00:00Z"}])
-        seen: list[str] = []
-        query = w.engine.query
-        monkeypatch.setattr(w.engine, "query", lambda sql, parameters=(): seen.append(sql) or query(sql, parameters))
+        seen = watched(monkeypatch, w)
         w.measure(None, {"tickets": touched})
         on_rows = [s for s in seen if 'main."tickets"' in s and "count(*) FROM main" not in s]
         assert on_rows
@@ -197,13 +218,13 @@ def test_a_changed_definition_recomputes_only_its_state(monkeypatch: pytest.Monk
         w.load("tickets", [{"id": 1, "created_at": "2026-03-03T10:00:00Z", "cost": "1", "minutes": 3}])
         first = w.measure()
         w.use(metric("n", count()), metric("cost", total("cost * 2")))
-        seen: list[str] = []
-        query = w.engine.query
-        monkeypatch.setattr(w.engine, "query", lambda sql, parameters=(): seen.append(sql) or query(sql, parameters))
+        seen = watched(monkeypatch, w)
         second = w.measure(None, {})
         assert values(second, "n") == values(first, "n")
         assert values(second, "cost")["2026-W09"] == 2
-        scans = [s for s in seen if "GROUP BY bucket, slice" in s and "_day_created_at" in s and "make_timestamp" not in s]
+        scans = [
+            s for s in seen if "GROUP BY bucket, slice" in s and "_day_created_at" in s and "make_timestamp" not in s
+        ]
         assert len(scans) == 1
         assert "* 2" in scans[0]
         assert "count(v_0)" in scans[0]
@@ -224,7 +245,10 @@ def test_a_load_that_was_missed_makes_everything_new() -> None:
 
 def test_rows_ahead_of_the_clock_count_when_their_time_comes() -> None:
     with world(metric("n", count(), grain="day")) as w:
-        w.load("tickets", [{"id": 1, "created_at": "2026-03-16T10:00:00Z"}, {"id": 2, "created_at": "2026-03-17T10:00:00Z"}])
+        w.load(
+            "tickets",
+            [{"id": 1, "created_at": "2026-03-16T10:00:00Z"}, {"id": 2, "created_at": "2026-03-17T10:00:00Z"}],
+        )
         first = w.measure()
         assert (sum(v or 0 for v in values(first, "n", "day").values()), first.future_rows) == (1, {"tickets": 1})
         w.load("tickets", [], at=moment("2026-03-17 12:00"))

@@ -201,6 +201,7 @@ class Board:
         closed one. ``first``/``last`` are labels or days; ``periods``: so many closed ones, the newest last.
         """
         moment = now or self.as_of
+        self._check_range(period, first, last, periods)
         named = [self.book.metric(name) for name in metrics]
         if grain is not None:
             _check_known(grain)
@@ -220,6 +221,15 @@ class Board:
                 continue
             found.extend(self._chosen(metric, at[1], grain, (period, first, last, periods), moment))
         return tuple(found)
+
+    def _check_range(self, period: str | None, first: str | None, last: str | None, periods: int | None) -> None:
+        """A filter that would be passed over in silence, or that nothing can pass, is a mistake."""
+        if period is not None and (first, last, periods) != (None, None, None):
+            raise Refused(
+                Problem("one period and a range of them were both asked for", hint="leave out one of the two")
+            )
+        if first is not None and last is not None and self.period(last).end <= self.period(first).start:
+            raise Refused(Problem(f"the range ends ({last}) before it begins ({first})", hint="change the two around"))
 
     def _check_card(self, name: str, kind: str) -> None:
         known = self.book.teams if kind == "team" else self.book.processes

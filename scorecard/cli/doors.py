@@ -33,6 +33,8 @@ def opened(session: Session) -> Iterator[Product]:
 
     product = open_product(session.config_file(), session.options.data, session.clock())
     try:
+        for notice in product.notices:
+            session.warn(str(notice))
         yield product
     finally:
         product.close()

@@ -35,6 +35,8 @@ class Product:
     publisher: Publisher
     refresher: Refresher
     serving: bool = False
+    notices: tuple[Problem, ...] = ()
+    """What was found wrong and mended while the files were opened."""
 
     def board(self) -> Board:
         """The published board where one is served, else the board as it is now."""
@@ -75,6 +77,7 @@ def open_product(config: Path, data: Path, clock: Clock) -> Product:
         engine.close()
         raise
     publisher = Publisher(data)
+    notices = (*engine.notices, *journal.verify())
     refresher = Refresher(
         book,
         config.parent,
@@ -82,10 +85,10 @@ def open_product(config: Path, data: Path, clock: Clock) -> Product:
         journal,
         publisher,
         clock,
-        notices=(*engine.notices, *journal.verify()),
+        notices=notices,
         workers=settings.workers,
     )
-    return Product(book, config, data, clock, settings, engine, journal, publisher, refresher)
+    return Product(book, config, data, clock, settings, engine, journal, publisher, refresher, notices=notices)
 
 
 def token_secret(data: Path) -> bytes:

@@ -101,6 +101,7 @@ class Counting:
     raws: dict[str, set[str]]
     settled: Settled
     broken: dict[str, Problem] = field(default_factory=dict)
+    seen: dict[Scan, set[str | None]] = field(default_factory=dict)
 
     def _run(
         self, jobs: Sequence[J], ask: Callable[[Sequence[J]], pl.DataFrame]
@@ -156,7 +157,9 @@ class Counting:
                 self.pending.drop("additive", job.names, bounds)
                 self.pending.additive.append(as_rows(own, job.names))
                 if job.scan.split is not None:
-                    self.raws.setdefault(job.scan.split, set()).update(own["slice"].drop_nulls().unique().to_list())
+                    seen = set(own["slice"].unique().to_list())
+                    self.seen.setdefault(job.scan, set()).update(seen)
+                    self.raws.setdefault(job.scan.split, set()).update(raw for raw in seen if raw is not None)
 
     def _bounds(self, fine: bool, ranges: tuple[Range, ...]) -> Bounds:
         """Days as bounds of buckets: hours are kept as moments in UTC, all else by local day."""

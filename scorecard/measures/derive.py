@@ -19,7 +19,7 @@ Number = float | int | None
 Look = Callable[[str, str], Number]
 """(function, name) → a number: ``("", name)`` for a name itself, ``("previous", metric)`` for a function of it."""
 NO_VALUES = "no values in this period"
-NOT_FINITE = "a value in this period is not a finite number"
+NOT_FINITE = "a value in this period is not a finite number, or too large to be summed exactly"
 NO_BASE = "nothing is below the line in this period"
 NO_COMPARISON = "there is no value to compare with"
 

@@ -25,6 +25,7 @@ Value = Amount | tuple[int, int, float | None]
 Cells = dict[Slice | None, dict[Key, Any]]
 Touched = Mapping[Grain, tuple[Range, ...]] | None
 """Which periods to read again, as days; None: all."""
+ByAxis = Mapping[str, Mapping[Grain, tuple[Range, ...]]]
 _SUMS = (
     "CAST(sum(s.a) AS HUGEINT) AS a, CAST(sum(s.b) AS HUGEINT) AS b, CAST(sum(s.n) AS BIGINT) AS n, "
     "CAST(sum(s.bad) AS BIGINT) AS bad, min(s.low) AS low, max(s.high) AS high"
@@ -44,15 +45,20 @@ class Grid:
     first_days: dict[Scan, dict[Slice, date]] = field(default_factory=dict)
     raws: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     nameless: set[Scan] = field(default_factory=set)
-    raw_firsts: dict[Scan, dict[str, date]] = field(default_factory=dict)
+    raw_firsts: dict[Scan, dict[str | None, date]] = field(default_factory=dict)
     unsettled: set[str] = field(default_factory=set)
 
     def of(self, state: str, grain: Grain) -> Cells:
         """An additive state's cells at a grain."""
         return self.amounts.get((state, grain), {})
 
-    def reload(self, source: str, touched: Touched, fresh: Sequence[pl.DataFrame] = ()) -> None:
-        """Reads a source's states again, in the touched periods only; of bags ``fresh`` is what they now are there."""
+    def reload(
+        self, source: str, touched: Touched, by_axis: ByAxis | None = None, fresh: Sequence[pl.DataFrame] = ()
+    ) -> None:
+        """Reads a source's states again, in the touched periods only (``touched``: of all axes).
+
+        Of bags ``fresh`` is what they now are in the periods of ``by_axis``: time column → its touched periods.
+        """
         by_grain: dict[Grain, dict[str, Scan]] = {}
         for scan, atoms in self.plan.scans.items():
             if scan.source == source:
@@ -65,7 +71,7 @@ class Grid:
         if parts:
             rows = self.engine.query(" UNION ALL ".join(parts)).rows()
             self._place_amounts(rows, {n: s for states in by_grain.values() for n, s in states.items()}, kinds)
-        self._reload_bags(source, touched, fresh)
+        self._reload_bags(source, touched, by_axis or {}, fresh)
         if touched is None or self._may_begin_elsewhere(source, touched):
             self._reload_first_days(source, kinds)
 
@@ -124,10 +130,11 @@ class Grid:
                 before = line.get(key)
                 line[key] = amount if before is None else before.plus(amount)
 
-    def _reload_bags(self, source: str, touched: Touched, fresh: Sequence[pl.DataFrame]) -> None:
+    def _reload_bags(self, source: str, touched: Touched, by_axis: ByAxis, fresh: Sequence[pl.DataFrame]) -> None:
         mine = [bag for bag in self.plan.bags if bag.source == source]
-        for grain in dict.fromkeys(g for bag in mine for g in self.plan.bags[bag]):
-            self._drop(self.bags, {bag.id for bag in mine if grain in self.plan.bags[bag]}, grain, touched)
+        for bag in mine:
+            for grain in self.plan.bags[bag]:
+                self._drop(self.bags, {bag.id}, grain, None if touched is None else by_axis.get(bag.time, {}))
         frames = list(fresh)
         if touched is None and mine:
             names = ", ".join(literal(bag.id) for bag in mine)
@@ -162,11 +169,11 @@ class Grid:
             self.raws[source, scan.split or ""] = set()
         for state, raw, first in rows:
             scan = scans[state]
+            self.raw_firsts[scan][raw] = first.date()
             if raw is None:
                 self.nameless.add(scan)
                 continue
             self.raws[source, scan.split or ""].add(raw)
-            self.raw_firsts[scan][raw] = first.date()
             days = self.first_days[scan]
             for slice_ in self.slices_of(scan, raw, kinds):
                 days[slice_] = min(first.date(), days.get(slice_, first.date()))

@@ -340,7 +340,7 @@ def gather(lowered: Mapping[str, Lowered], problems: Mapping[str, Problem]) -> P
         if one.bag is not None:
             bags.setdefault(one.bag, set()).update(one.grains)
         for day in one.scans:
-            if day.split is not None:
+            if day.split is not None and day.closed is None:
                 atoms.setdefault(day, {}).setdefault(ALL_ROWS)
                 grains.setdefault(day, set())
             for grain in one.grains if one.bag is None else ():

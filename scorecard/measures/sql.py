@@ -259,8 +259,8 @@ class Compiler:
         times = any(k in _TIMES for k in kinds)
         return make(this=nodes[0], expression=nodes[1]), "clock" if times else "number"
 
-    def _product(self, tree: exp.Binary, whole: Expression) -> Typed:
-        left, right = self._typed(tree.this, whole), self._typed(tree.expression, whole)
+    def _product(self, tree: exp.Expression, whole: Expression) -> Typed:
+        left, right = self._typed(tree.this, whole), self._typed(tree.args["expression"], whole)
         kinds = (left[1], right[1])
         kind: Kind = "number"
         if isinstance(tree, exp.Mul) and "interval" in kinds:
@@ -283,7 +283,7 @@ class Compiler:
         ]
         if not isinstance(tree, exp.Mul):
             nodes[1] = exp.Nullif(this=nodes[1], expression=exp.Literal.number(0))
-        return _refill(tree, [tree.this, tree.expression], nodes), kind
+        return _refill(tree, [tree.this, tree.args["expression"]], nodes), kind
 
     def _comparison(self, tree: exp.Expression, whole: Expression) -> exp.Expression:
         if isinstance(tree, exp.Between):

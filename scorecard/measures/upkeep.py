@@ -17,7 +17,7 @@ from scorecard.measures.cuts import Cuts
 from scorecard.measures.grid import Grid
 from scorecard.measures.place import OLDEST, Here, Key, key_of, touched_ranges
 from scorecard.measures.plan import Plan, axes
-from scorecard.measures.ranges import DAY, moment_literal, utc_naive
+from scorecard.measures.ranges import DAY, Range, moment_literal, utc_naive
 from scorecard.measures.series import Moved
 from scorecard.measures.sql import ROWS, column_kind, quoted
 from scorecard.measures.states.settled import Settled
@@ -92,8 +92,8 @@ class Upkeep:
             self._remember(here, states, Pending())
         again = stale or before is None
         if again or touched:
-            ranges = None if again else {g: touched_ranges(self.calendar, g, touched) for g in GRAINS}
-            self.grid.reload(source, ranges, bags)
+            by_axis = {bag.time: self._ranges(days((bag.time,))) for bag in self.plan.bags if bag.source == source}
+            self.grid.reload(source, None if again else self._ranges(touched), by_axis, bags)
             self.cuts.forget(source, None if again else touched)
         self.measured_at[source] = here.now
         self.standings[source] = here.standing
@@ -102,6 +102,10 @@ class Upkeep:
             return None
         keys = None if again else _keys(self.calendar, touched)
         return Moved(keys, None if before is None else here.aware(before.loaded_at))
+
+    def _ranges(self, days: frozenset[date]) -> dict[Grain, tuple[Range, ...]]:
+        """The periods of every grain that hold one of the days."""
+        return {grain: touched_ranges(self.calendar, grain, days) for grain in GRAINS}
 
     def _is_fresh(self, state: str, here: Here, given: Touched | None, *, seen: bool) -> bool:
         """Whether a kept state is good but for the touched days: nothing was loaded between that is not said to be touched."""
@@ -145,8 +149,9 @@ class Upkeep:
             self.settled,
         )
         counting.scans()
-        if any(found - self.grid.raws.get((here.source, split), set()) for split, found in raws.items()):
-            self.grid.unsettled.add(here.source)
+        for scan, seen in counting.seen.items():
+            if not scan.fine and scan.closed is None and seen - set(self.grid.raw_firsts.get(scan, ())):
+                self.grid.unsettled.add(here.source)
         counting.bags()
         for state in states:
             if state not in skipped:

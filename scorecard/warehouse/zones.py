@@ -100,13 +100,18 @@ def local_day(moment: str, zone: str) -> str:
     whole = f"CAST({local_time(moment, zone)} AS DATE)"
     if is_utc(zone):
         return whole
-    changes = changes_of(zone)
-    early, late = (
-        f"CAST(make_timestamp(epoch_us({moment}) + {seconds * 1_000_000}) AS DATE)"
-        for seconds in (changes.least, changes.most)
-    )
+    changes, day = changes_of(zone), 24 * 3600
+    time = f"(epoch_us({moment}) % {day * 1_000_000})"
+    # The times of day in UTC at which local midnight may be.
+    early, late = -changes.most * 1_000_000, -changes.least * 1_000_000
+    here, full = f"CAST({moment} AS DATE)", day * 1_000_000
+    sure = [f"WHEN {time} >= {max(0, late)} AND {time} < {min(full, full + early)} THEN {here}"]
+    if changes.most > 0:
+        sure.append(f"WHEN {time} >= {full + late} THEN {here} + 1")
+    if changes.least < 0:
+        sure.append(f"WHEN {time} < {early} THEN {here} - 1")
     first, last = f"TIMESTAMP '{FIRST_YEAR}-01-02'", f"TIMESTAMP '{LAST_YEAR - 1}-12-31'"
-    return f"CASE WHEN {moment} BETWEEN {first} AND {last} AND {early} = {late} THEN {early} ELSE {whole} END"
+    return f"CASE WHEN {moment} BETWEEN {first} AND {last} THEN CASE {' '.join(sure)} ELSE {whole} END ELSE {whole} END"
 
 
 def moved_count(local: str, moment: str, zone: str) -> str | None:

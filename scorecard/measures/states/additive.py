@@ -6,6 +6,7 @@ integers (units of 2^-20 and 2^-80) whose sums are exact, so that a week is the 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,8 +16,9 @@ from scorecard.measures.plan import Atom, Scan
 from scorecard.measures.ranges import column, event_day
 from scorecard.measures.sql import ROWS
 
-LARGEST = "1e24"
-"""Doubles from here on are treated as not finite: their exact sum would not fit."""
+LARGEST_SUMMED = 1e24
+"""From here on the exact sum of doubles would not fit: they are treated as not finite."""
+LARGEST = sys.float_info.max
 HIGH, LOW = 20, 80
 _TWO_HIGH, _TWO_REST = f"{2**HIGH}.0", f"{2 ** (LOW - HIGH)}.0"
 SCHEMA: dict[str, Any] = {
@@ -110,7 +112,7 @@ def scan_sql(scan: Scan, atoms: Sequence[Atom], rows: str, bucket: str, number: 
     for i, atom in enumerate(atoms):
         inner.append(f"{_row_value(atom)} AS v_{i}")
         if _is_double(atom):  # NaN and the infinities are outside
-            middle.append(f"CASE WHEN v_{i} > -{LARGEST} AND v_{i} < {LARGEST} THEN v_{i} END AS f_{i}")
+            middle.append(f"{finite(f'v_{i}', LARGEST_SUMMED if atom.fold == 'sum' else LARGEST)} AS f_{i}")
             if atom.fold == "sum":
                 scaled.append(f"f_{i} * {_TWO_HIGH} AS s_{i}, round(f_{i} * {_TWO_HIGH}) AS h_{i}")
         outer += _aggregates(atom, i)
@@ -119,6 +121,11 @@ def scan_sql(scan: Scan, atoms: Sequence[Atom], rows: str, bucket: str, number: 
         if len(level) > 1:
             source = f"SELECT {', '.join(level)} FROM ({source}) AS i"
     return f"SELECT {', '.join(outer)} FROM ({source}) AS m GROUP BY bucket, slice"
+
+
+def finite(value: str, largest: float = LARGEST) -> str:
+    """SQL for a double where it is a number of a size that can be used, else NULL (NaN is above all numbers)."""
+    return f"CASE WHEN {value} >= -{largest!r} AND {value} <= {largest!r} THEN {value} END"
 
 
 def _is_double(atom: Atom) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from scorecard.measures.plan import Bag
-from scorecard.measures.states.additive import LARGEST
+from scorecard.measures.states.additive import finite
 from scorecard.measures.states.rows import Rows, guarded
 
 
@@ -25,12 +25,12 @@ def quantile_sql(bags: Sequence[Bag], rows: Rows, number: int = 0) -> str:
     """One statement for several quantiles: job (``number``), part, bucket, kind, name and ``n_i``, ``bad_i``, ``q_i`` (a list)."""
     values = _lists(bags)
     inner = [f"{guarded(f'CAST({v} AS DOUBLE)', c)} AS v_{i}" for i, (v, c) in enumerate(values)]
-    finite = [f"CASE WHEN v_{i} > -{LARGEST} AND v_{i} < {LARGEST} THEN v_{i} END AS f_{i}" for i in range(len(values))]
+    checked = [f"{finite(f'v_{i}')} AS f_{i}" for i in range(len(values))]
     outer = [
         f"count(f_{i}) AS n_{i}, count(v_{i}) - count(f_{i}) AS bad_{i}, quantile_cont(f_{i}, {_listed(qs)}) AS q_{i}"
         for i, qs in enumerate(values.values())
     ]
-    source = f"SELECT *, {', '.join(finite)} FROM ({rows.select(inner)}) AS i"
+    source = f"SELECT *, {', '.join(checked)} FROM ({rows.select(inner)}) AS i"
     keys = "part, bucket, kind, name"
     return f"SELECT {number} AS job, {keys}, {', '.join(outer)} FROM ({source}) AS m GROUP BY {keys}"
 

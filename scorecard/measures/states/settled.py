@@ -23,7 +23,7 @@ from scorecard.measures.plan import Bag
 from scorecard.measures.ranges import column, day_of, within
 from scorecard.measures.slices import Slice
 from scorecard.measures.sql import ROWS, literal
-from scorecard.measures.states.additive import LARGEST
+from scorecard.measures.states.additive import finite
 from scorecard.measures.states.rows import Piece, Rows, Slices, guarded
 from scorecard.warehouse.engine import Engine
 
@@ -143,7 +143,7 @@ class Settled:
 
     def _learn(self) -> bool:
         """Finds out how this build of the engine rounds between two values; False: in a way that is not known here."""
-        low, high, share = -933.4199738595273, 9.862659750703585e-07, 9 * 0.1
+        low, high, share = 1.1, 1.3, 9 * 0.1  # the two ways differ here in the last digit
         values = ", ".join([repr(low), repr(high), *["1e9"] * 8])
         sql = f"SELECT quantile_cont(x, [0.1])[1] AS q FROM (SELECT unnest([{values}]::DOUBLE[]) AS x)"
         answer = self.engine.query(sql).item()
@@ -155,7 +155,6 @@ class Settled:
 
     def _settle_windows(self, bags: Sequence[Bag], rows: Rows, slices: Slices, first: date, split: date) -> None:
         """Reads all rows of the settled days once: how many there are, and those around each quantile."""
-        f = f"CASE WHEN v > -{LARGEST} AND v < {LARGEST} THEN v END"
         source = self._source(bags[0], rows, slices, Piece(((first, split),), bucket=first))
         bounds = ", ".join(
             f"quantile_disc(f, {max(0.0, b.q - MARGIN)!r}) AS lo_{i}, quantile_disc(f, {min(1.0, b.q + MARGIN)!r}) AS hi_{i}"
@@ -164,7 +163,7 @@ class Settled:
         )
         known = self.engine.query(
             f"SELECT kind, name, count(f) AS n, count(v) - count(f) AS bad, min(f) AS least, max(f) AS most, {bounds} "
-            f"FROM (SELECT *, {f} AS f FROM ({source}) AS s) AS m GROUP BY kind, name"
+            f"FROM (SELECT *, {finite('v')} AS f FROM ({source}) AS s) AS m GROUP BY kind, name"
         )
         for i, bag in enumerate(bags):
             self._windows[bag.id, first, split] = {}
@@ -185,7 +184,7 @@ class Settled:
                     "SELECT s.kind, s.name, CAST(count_if(s.v < w.lo) AS BIGINT) AS below, "
                     "list(s.v ORDER BY s.v) FILTER (WHERE s.v >= w.lo AND s.v <= w.hi) AS near "
                     f"FROM ({source}) AS s JOIN (VALUES {values}) AS w(kind, name, lo, hi) ON s.kind = w.kind AND s.name = w.name "
-                    f"WHERE s.v > -{LARGEST} AND s.v < {LARGEST} GROUP BY s.kind, s.name"
+                    f"WHERE {finite('s.v')} IS NOT NULL GROUP BY s.kind, s.name"
                 ).rows()
             }  # fmt: skip
             for kind, name, n, bad in known.select("kind", "name", "n", "bad").rows():
@@ -206,8 +205,8 @@ class Settled:
         answer = answer.drop_nulls("v")
         for (part, kind, name), group in answer.group_by("part", "kind", "name"):
             v = group["v"]
-            finite = v.filter((v > -float(LARGEST)) & (v < float(LARGEST))).sort().to_list()
-            tails[int(str(part))][(str(kind), str(name)) if kind else None] = (finite, len(v) - len(finite))
+            usable = v.filter(v.is_finite()).sort().to_list()
+            tails[int(str(part))][(str(kind), str(name)) if kind else None] = (usable, len(v) - len(usable))
         return [tails[places[s.split, s.until, s.before]] for s in stretches]
 
     def _source(self, bag: Bag, rows: Rows, slices: Slices, *pieces: Piece) -> str:
