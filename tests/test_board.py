@@ -30,7 +30,7 @@ def book() -> Book:
         basis: dict[str, object] = {
             "title": name.title(), "measure": Count(), "role": "leading", "better": "higher", "source": "tickets", "time": "at",
         }  # fmt: skip
-        return Metric(name=name, **{**basis, **more})
+        return Metric(name=name, **{**basis, **more})  # type: ignore[arg-type]
 
     metrics = (
         metric(
@@ -41,7 +41,7 @@ def book() -> Book:
         ),
         metric("grown", team="support", role="lagging", targets=(Target(Relative(Versus("previous"), 0.05)),)),
         metric("plain", team="support", weight=0),
-        metric("rated", measure=Mean(None), min_sample=20, targets=(Target(4.0, amber=3.5),)),
+        metric("rated", measure=Mean(None), min_sample=20, targets=(Target(4.0, amber=3.5),)),  # type: ignore[arg-type]
     )
     return Book(
         organization=Organization("Test", ANA, "Europe/Berlin"),
@@ -65,7 +65,7 @@ def measured(values: dict[str, list[float | None]], changed: dict[object, frozen
     keys = {
         (n.split("/")[0], "week", ("team", n.split("/")[1]) if "/" in n else None): row for n, row in values.items()
     }
-    return Measured({key: series(row) for key, row in keys.items()}, changed=changed)
+    return Measured({key: series(row) for key, row in keys.items()}, changed=changed)  # type: ignore[arg-type]
 
 
 VALUES: dict[str, list[float | None]] = {

@@ -66,7 +66,7 @@ METRICS = (
     metric("shift", Change("median", Versus("back", 2), "points")),
 )
 TEAM = st.sampled_from(["support", "Support DE", " SALES ", "night-shift", "nobody", None])
-BEGIN = datetime(2026, 2, 20)
+BEGIN = datetime(2026, 2, 20)  # noqa: DTZ001 - the rows say that it is UTC
 TIME = st.builds(lambda m: BEGIN + timedelta(minutes=m), st.integers(0, 60 * 24 * 50))
 ROW = st.fixed_dictionaries(
     {

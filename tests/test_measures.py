@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scorecard.book.expressions import expression
-from scorecard.book.model.metric import Change, Count, NotYet, Stock
+from scorecard.book.model.metric import Change, Count, Measure, NotYet, Stock
 from scorecard.ground.errors import NotFound
 from scorecard.judgement.targets import Versus
 from scorecard.warehouse.engine import Touched
@@ -226,7 +226,7 @@ def test_sums_are_exact(world: World) -> None:
 
 def test_a_value_that_is_not_finite_gives_no_number(world: World) -> None:
     huge = "case when id = 2 then power(10.0, 200) * power(10.0, 200) else minutes end"
-    found_in = {
+    found_in: dict[str, Measure] = {
         "sum": total(huge),
         "mean": average(huge),
         "median": quantile(huge),

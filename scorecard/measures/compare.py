@@ -10,7 +10,8 @@ from scorecard.ground.errors import Refused
 from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.judgement.targets import Relative, Versus
 
-USUAL = (Versus("previous"), Versus("year_ago"))
+PREVIOUS, YEAR_AGO = Versus("previous"), Versus("year_ago")
+USUAL = (PREVIOUS, YEAR_AGO)
 """Every reading shows these two."""
 
 
@@ -42,9 +43,8 @@ def mean(values: Iterable[float | None]) -> float | None:
 def comparisons_of(metric: Metric, book: Book) -> tuple[Versus, ...]:
     """All comparisons whose cut a metric's running period needs: the usual ones, its targets' and those of changes in it."""
     found = [*USUAL, *(t.aim.versus for t in metric.targets if isinstance(t.aim, Relative))]
-    for other in book.metrics.values():
-        if isinstance(other.measure, Change) and other.measure.of == metric.name:
-            found.append(other.measure.versus)
+    changes = [m.measure for m in book.metrics.values() if isinstance(m.measure, Change)]
+    found += [change.versus for change in changes if change.of == metric.name]
     if isinstance(metric.measure, Change):
         found.append(metric.measure.versus)
     return tuple(dict.fromkeys(found))

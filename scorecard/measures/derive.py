@@ -15,7 +15,7 @@ from scorecard.measures.plan import Atom, Lowered
 from scorecard.measures.states.additive import NOTHING, Amount, number
 from scorecard.measures.values import Cell
 
-Number = float | int | None
+Number = float | None
 Look = Callable[[str, str], Number]
 """(function, name) → a number: ``("", name)`` for a name itself, ``("previous", metric)`` for a function of it."""
 NO_VALUES = "no values in this period"
@@ -55,7 +55,7 @@ def evaluate(tree: exp.Expression, look: Look) -> Number:
     return None if other is None else _combined(tree, inner, other)
 
 
-def _combined(tree: exp.Expression, left: float | int, right: float | int) -> Number:
+def _combined(tree: exp.Expression, left: float, right: float) -> Number:
     try:
         if isinstance(tree, exp.Add):
             return left + right
@@ -92,7 +92,8 @@ def base_cell(one: Lowered, amounts: Sequence[Amount | None]) -> Cell:
 
 def _ratio(one: Lowered, measure: Ratio, amounts: Sequence[Amount]) -> Cell:
     look = _look_at(one.atoms, amounts)
-    assert one.above is not None and one.below is not None  # noqa: S101 - a ratio was lowered with both
+    assert one.above is not None  # noqa: S101 - a ratio was lowered with both
+    assert one.below is not None  # noqa: S101
     above, below = finite(evaluate(one.above, look)), finite(evaluate(one.below, look))
     if above is None or below is None:
         return Cell(None, above, below, missing=NO_VALUES)

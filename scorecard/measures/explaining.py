@@ -10,11 +10,11 @@ from scorecard.book.model.metric import Change, Formula
 from scorecard.measures.compare import versus_name
 from scorecard.measures.place import Here
 from scorecard.measures.plan import Lowered, Plan, state_id
+from scorecard.measures.ranges import event_days_within, event_until, until_moment
 from scorecard.measures.states.additive import bucket_of, readable
 from scorecard.measures.states.distinct import distinct_sql
 from scorecard.measures.states.quantile import quantile_sql
 from scorecard.measures.states.rows import Piece, Rows
-from scorecard.measures.ranges import event_days_within, event_until, until_moment
 
 
 def explained(one: Lowered, plan: Plan, here: Mapping[str, Here]) -> dict[str, object]:

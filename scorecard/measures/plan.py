@@ -193,7 +193,7 @@ def lower(metric: Metric, book: Book, columns: Mapping[str, str], probe: Probe, 
         raise Refused(Problem(f"'{measure.kind}' is not computed yet", metric.place))
     if isinstance(measure, Formula | Change):
         return Lowered(metric, coarser(metric.grain), parts=parts_of(metric))
-    assert metric.source is not None
+    assert metric.source is not None  # noqa: S101 - the book gives one to every measure that reads rows
     compiler = Compiler(metric.source, columns, book.organization.timezone, metric.unit)
     grains = coarser(metric.grain)
     time = measure.opened if isinstance(measure, Stock) else metric.time or book.sources[metric.source].time
@@ -248,7 +248,7 @@ def _types(
     numeric: bool = True,
     where: str | None = None,
 ) -> tuple[pl.DataType, ...]:
-    assert metric.source is not None
+    assert metric.source is not None  # noqa: S101 - the book gives one to every measure that reads rows
     types = probe(metric.source, (*values, *([f"({where})"] if where else [])))
     for type_, expression in zip(types, expressions, strict=False):
         if numeric and not (type_.is_numeric() or type_ == pl.Null):

@@ -17,6 +17,7 @@ from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.cuts import Cuts
 from scorecard.measures.explaining import explained
 from scorecard.measures.grid import Grid
+from scorecard.measures.needs import Needs
 from scorecard.measures.place import Here, has_whole_hours
 from scorecard.measures.plan import Lowered, Plan, axes, coarser, gather, identity, lower
 from scorecard.measures.ranges import DAY
@@ -145,7 +146,8 @@ class Meter:
         settled = Settled(self.engine)
         cuts = Cuts(self.engine, plan, slicing, grid, settled)
         upkeep = Upkeep.opened(plan, grid, cuts, settled, self.book, self._attempt)
-        weaver = Weaver(self.book, plan, grid, cuts, Spans(self.calendar))
+        spans = Spans(self.calendar)
+        weaver = Weaver(plan, grid, cuts, spans, Needs(self.book, plan, cuts, spans))
         return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver)
 
     def _lowered(self, metric: Metric, standings: Mapping[str, Standing], slicing: Slicing) -> Lowered:
@@ -169,7 +171,7 @@ class Meter:
             raise
         except ScorecardError as error:
             return error.problems[0]
-        except Exception as error:  # one metric: its fault must not take the others with it
+        except Exception as error:  # noqa: BLE001 - one metric: its fault must not take the others with it
             return Problem(f"{type(error).__name__}: {error}")
 
     # -- around it ---------------------------------------------------------------------------------------------

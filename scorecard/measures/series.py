@@ -4,33 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
-from scorecard.book.model import Book
-from scorecard.book.model.metric import Change, Formula, Measure, Stock
+from scorecard.book.model.metric import Change, Formula, Stock
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
-from scorecard.judgement.targets import Versus
-from scorecard.measures.compare import comparisons_of, mean, versus_name
+from scorecard.measures.compare import PREVIOUS, YEAR_AGO, mean, versus_name
 from scorecard.measures.cuts import Cut, Cuts
 from scorecard.measures.derive import bag_cell, base_cell, change_cell, formula_cell, open_names
 from scorecard.measures.grid import Grid
+from scorecard.measures.needs import INSTANT, Needs
 from scorecard.measures.place import Here, Key, key_of
-from scorecard.measures.plan import Bag, Lowered, Plan, Scan, state_id
+from scorecard.measures.plan import Lowered, Plan
 from scorecard.measures.slices import Slice
 from scorecard.measures.spans import EMPTY, Span, Spans, days_up_to
-from scorecard.measures.sql import column_kind
 from scorecard.measures.states.additive import NOTHING, Amount
 from scorecard.measures.states.stock import open_at_ends
 from scorecard.measures.values import Cell, Series, SeriesKey
 
-PREVIOUS, YEAR_AGO = Versus("previous"), Versus("year_ago")
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_YET = "the period began after the last good load"
 BEFORE_FIRST = "there are no rows before this period's end"
 Attempt = Callable[[Callable[[], None]], "Problem | None"]
-INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +42,20 @@ class Moved:
 class Weaver:
     """Makes and keeps all series. ``here``: each loaded source as it is now; ``moved``: what is to be looked at again."""
 
-    book: Book
     plan: Plan
     grid: Grid
     cuts: Cuts
     spans: Spans
+    needs: Needs
     here: Mapping[str, Here] = field(default_factory=dict)
     moved: Mapping[str, Moved] = field(default_factory=dict)
     series: dict[SeriesKey, Series] = field(default_factory=dict)
     changed: dict[SeriesKey, frozenset[int]] = field(default_factory=dict)
-    now: datetime = field(default_factory=lambda: datetime.min)
+    now: datetime = EVER
     _span: dict[tuple[str, Grain], Span] = field(default_factory=dict)
     _slices: dict[tuple[str, Grain], tuple[Slice, ...]] = field(default_factory=dict)
     _firsts: dict[SeriesKey, date | None] = field(default_factory=dict)
     _wanted: set[Cut] = field(default_factory=set)
-    _versus: dict[str, tuple[Versus, ...]] = field(default_factory=dict)
-    _states: dict[tuple[str, Grain], list[tuple[Scan, list[str]]]] = field(default_factory=dict)
-    _needs: dict[tuple[str, Key, Grain], dict[Period, None]] = field(default_factory=dict)
-    _moments: dict[tuple[str, datetime, Grain, Key, Key], datetime] = field(default_factory=dict)
 
     def weave(
         self,
@@ -75,15 +68,13 @@ class Weaver:
         """Brings all series up to date; ``changed`` then holds the places whose cell differs. Gives what went wrong."""
         self.here, self.moved, self.now = here, moved, now
         self.changed, self._wanted = {}, set()
-        self._moments.clear()
-        if len(self._needs) > 10_000:
-            self._needs.clear()
+        self.needs.look_at(here, now)
         gone = set(broken)
         for key in [k for k in self.series if k[0] in gone or k[0] not in self.plan.lowered]:
             del self.series[key]
         problems: dict[str, Problem] = {}
         for source in moved:
-            attempt(lambda s=source: self.prepare(s))  # type: ignore[misc]
+            attempt(lambda s=source: self.needs.prepare(s))  # type: ignore[misc]
         for name, one in self.plan.lowered.items():
             if name not in gone and not any(p in problems for p in one.parts):
                 found = attempt(lambda o=one: self._line_up_all(o))  # type: ignore[misc]
@@ -118,7 +109,7 @@ class Weaver:
             self._keep((name, grain, None), Series((), ()))
             return
         if known and span is before and not self._stirred(one):
-            self._wanted.update(self._cuts_of(one, grain, span))
+            self._wanted.update(self.needs.cuts_of(one, grain, span))
             return
         for slice_ in (None, *slices):
             if one.parts:
@@ -223,22 +214,14 @@ class Weaver:
             values = self.grid.bags.get((one.bag.id, grain), {}).get(slice_, {})
             return lambda index: bag_cell(one, values.get(span.keys[index]))
         lines = [
-            [self.grid.of(name, grain).get(slice_, {}) for name in names] for _, names in self._states_at(one, grain)
+            [self.grid.of(name, grain).get(slice_, {}) for name in names]
+            for _, names in self.needs.states_at(one, grain)
         ]
         if isinstance(one.metric.measure, Stock):
             levels = open_at_ends(lines[0][0], lines[1][0], span.keys)
             last = self._stock_now(one, grain, slice_, span)
             return lambda index: base_cell(one, [last if index == len(span) - 1 else levels[index]])
         return lambda index: base_cell(one, [line.get(span.keys[index]) for line in lines[0]])
-
-    def _states_at(self, one: Lowered, grain: Grain) -> list[tuple[Scan, list[str]]]:
-        """Its scans at a grain and the names of its atoms' states in them."""
-        key = (one.metric.name, grain)
-        found = self._states.get(key)
-        if found is None:
-            scans = [self.plan.scan_of(scan, grain) for scan in one.scans]
-            found = self._states[key] = [(scan, [state_id(scan, atom) for atom in one.atoms]) for scan in scans]
-        return found
 
     def _stock_now(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> Amount:
         """A stock in the running period: what is open at the watermark."""
@@ -250,82 +233,11 @@ class Weaver:
 
     # -- cuts --------------------------------------------------------------------------------------------------
 
-    def _versus_of(self, one: Lowered) -> tuple[Versus, ...]:
-        name = one.metric.name
-        if name not in self._versus:
-            self._versus[name] = comparisons_of(one.metric, self.book)
-        return self._versus[name]
-
-    def _cut_at(self, one: Lowered, grain: Grain, running: Period, other: Period) -> Cut | None:
-        """Where ``other`` is cut as the running period is; None: not at all, it counts whole."""
-        here = self.here.get(one.metric.source or "")
-        if here is None or here.watermark is None:
-            return None
-        # What is dated exactly at the watermark counts; that of a column of days is their end already.
-        axis = one.scan.time if one.scan is not None else one.bag.time if one.bag is not None else ""
-        mark = here.watermark if column_kind(here.columns.get(axis, "")) == "date" else here.watermark + INSTANT
-        key = (here.source, mark, grain, key_of(running), key_of(other))
-        moment = self._moments.get(key) or self.spans.calendar.cut(running, other, mark)
-        self._moments[key] = moment
-        if moment >= other.end:
-            return None
-        if isinstance(one.metric.measure, Stock):
-            return Cut(grain == "hour", None, None, moment)
-        return Cut(grain == "hour", other.first, other.start if grain == "hour" else None, moment)
-
-    def _cuts_of(self, one: Lowered, grain: Grain, span: Span) -> list[Cut]:
-        """All cuts that a metric, and the metrics made of it, need at a grain."""
-        if one.parts or not len(span):
-            return []
-        running = span.periods[-1]
-        cuts = [
-            self._cut_at(one, grain, running, other)
-            for other in self._needed(one, running)
-            if other.until > span.periods[0].first and other is not running
-        ]
-        here = self.here[one.metric.source or ""]
-        if isinstance(one.metric.measure, Stock) and here.watermark is not None:
-            cuts.append(Cut(grain == "hour", None, None, min(here.watermark + INSTANT, running.end)))
-        return [c for c in cuts if c is not None]
-
-    def _needed(self, one: Lowered, running: Period) -> dict[Period, None]:
-        """The periods in which a metric's value, cut as the running one is, is asked for: by itself and by what is made of it."""
-        key = (one.metric.name, key_of(running), running.grain)
-        found = self._needs.get(key)
-        if found is None:
-            found = {running: None}
-            found.update({o: None for versus in self._versus_of(one) for o in self.spans.others(running, versus) or ()})
-            for other in self.plan.lowered.values():
-                if one.metric.name in other.parts:
-                    needed = self._needed(other, running)
-                    found.update(needed)
-                    lags = _lags(other.metric.measure)
-                    found.update({o: None for q in needed for lag in lags for o in self.spans.others(q, lag) or ()})
-            self._needs[key] = found
-        return found
-
-    def prepare(self, source: str) -> None:
-        """Computes all cuts of a source together: few statements instead of one for each."""
-        here = self.here[source]
-        scans: dict[Scan, list[Cut]] = {}
-        bags: dict[Bag, list[Cut]] = {}
-        for one in self.plan.lowered.values():
-            if one.metric.source != source or one.parts or one.scan is None:
-                continue
-            for grain in one.grains:
-                cuts = self._cuts_of(one, grain, self.spans.span(grain, here.first_day(one.scan.time), self.now))
-                if one.bag is not None:
-                    bags.setdefault(one.bag, []).extend(cuts)
-                for scan in one.scans if one.bag is None else ():
-                    scans.setdefault(self.plan.scan_of(scan, grain), []).extend(cuts)
-        self.cuts.prepare(here, scans)
-        self.cuts.prepare_bags(here, bags)
-
     def _amounts(self, one: Lowered, grain: Grain, slice_: Slice | None, cut: Cut) -> list[Amount]:
         here = self.here[one.metric.source or ""]
         self._wanted.add(cut)
         found = []
-        for real, names in self._states_at(one, grain):
+        for real, names in self.needs.states_at(one, grain):
             lines = [self.cuts.amounts(here, real, name, cut) for name in names]
             found.append([line.get(slice_, NOTHING) for line in lines])
         return [found[0][0].minus(found[1][0])] if len(found) == 2 else found[0]
@@ -333,7 +245,7 @@ class Weaver:
     def _cuts(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> dict[str, Cell]:
         """The compared values of the running period, at its cut."""
         running, found = span.periods[-1], {}
-        for versus in self._versus_of(one):
+        for versus in self.needs.versus_of(one):
             others = self.spans.others(running, versus)
             cells = [self._cut_cell(one, grain, slice_, running, other) for other in others or ()]
             if versus.kind == "mean_of":
@@ -357,7 +269,7 @@ class Weaver:
         if one.parts:
             return self._derived_cell(one, grain, slice_, other, running)
         here = self.here[one.metric.source or ""]
-        cut = self._cut_at(one, grain, running, other)
+        cut = self.needs.cut_at(one, grain, running, other)
         if cut is None:
             return self._closed(name, grain, slice_, other)
         missing = self._uncovered(here, self._first_day(one, slice_), other)
@@ -450,13 +362,3 @@ class Weaver:
             return min(marks) if marks else None
         here = self.here.get(one.metric.source or "")
         return None if here is None else here.watermark
-
-
-def _lags(measure: Measure) -> list[Versus]:
-    """How a metric made of others looks back."""
-    if isinstance(measure, Change):
-        return [measure.versus]
-    if not isinstance(measure, Formula):
-        return []
-    words = {function for function, _ in open_names(measure.expression.tree)}
-    return [v for v in (PREVIOUS, YEAR_AGO) if v.kind in words]

@@ -12,15 +12,8 @@ from scorecard.judgement.targets import Versus
 from scorecard.measures.compare import compared, versus_name
 from scorecard.measures.place import Key, key_of
 
-MOST: Mapping[str, int] = {
-    "hour": 24 * 800,
-    "day": 366 * 20,
-    "week": 53 * 60,
-    "month": 12 * 100,
-    "quarter": 4 * 100,
-    "year": 100,
-}
-"""How many of the newest periods a series keeps: one mistyped year must not make a million empty hours."""
+MOST_DAYS: Mapping[str, int] = {"hour": 800, "day": 20 * 366, "week": 60 * 366}
+"""How many of the newest days a series reaches back: one mistyped year must not make a million empty hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +44,8 @@ class Spans:
         if first is None:
             return EMPTY
         last = self.calendar.period(now, grain)
+        if grain in MOST_DAYS:
+            first = max(first, last.first - timedelta(days=MOST_DAYS[grain]))
         beginning = self.calendar.period(first, grain)
         known = self._spans.get((grain, key_of(beginning)))
         if known is not None and known.periods[-1] == last:

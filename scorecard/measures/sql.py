@@ -133,7 +133,10 @@ class Compiler:
 
     def _plain(self, tree: exp.Expression, whole: Expression) -> exp.Expression:
         """As any function sees it: local clock, durations in the metric's unit."""
-        node, kind = self._typed(tree, whole)
+        return self._seen(self._typed(tree, whole), whole)
+
+    def _seen(self, typed: Typed, whole: Expression) -> exp.Expression:
+        node, kind = typed
         if kind == "instant":
             return self._local(node)
         return self._in_unit(node, whole) if kind == "duration" else node
@@ -209,9 +212,9 @@ class Compiler:
         if len(kinds) == 1:
             return [n for n, _ in typed], kinds.pop()
         kinds -= {"other"}
-        return [
-            self._local(n) if k == "instant" else self._in_unit(n, whole) if k == "duration" else n for n, k in typed
-        ], ("clock" if kinds & set(_TIMES) else "number" if kinds & {"number", "duration"} else "other")
+        return [self._seen(t, whole) for t in typed], (
+            "clock" if kinds & set(_TIMES) else "number" if kinds & {"number", "duration"} else "other"
+        )
 
     def _micros(self, typed: Typed, whole: Expression) -> exp.Expression:
         """A duration or an interval in microseconds."""
@@ -252,10 +255,7 @@ class Compiler:
             ), "duration"
         if kinds == ("interval", "interval"):
             return make(this=left[0], expression=right[0]), "interval"
-        nodes = [
-            self._local(n) if k == "instant" else self._in_unit(n, whole) if k == "duration" else n
-            for n, k in (left, right)
-        ]
+        nodes = [self._seen(t, whole) for t in (left, right)]
         times = any(k in _TIMES for k in kinds)
         return make(this=nodes[0], expression=nodes[1]), "clock" if times else "number"
 
@@ -263,24 +263,16 @@ class Compiler:
         left, right = self._typed(tree.this, whole), self._typed(tree.args["expression"], whole)
         kinds = (left[1], right[1])
         kind: Kind = "number"
+        scales = isinstance(tree, exp.Mul | exp.Div)
         if isinstance(tree, exp.Mul) and "interval" in kinds:
             kind = "interval"
-        elif (
-            isinstance(tree, exp.Div) and kinds[0] in ("duration", "interval") and kinds[1] in ("duration", "interval")
-        ):
+        elif isinstance(tree, exp.Div) and set(kinds) <= {"duration", "interval"}:
             left, right = (self._micros(left, whole), "number"), (self._micros(right, whole), "number")
-        elif isinstance(tree, exp.Mul) and kinds in (("duration", "number"), ("number", "duration")):
+        elif scales and (
+            kinds == ("duration", "number") or (kinds == ("number", "duration") and isinstance(tree, exp.Mul))
+        ):
             kind = "duration"
-        elif isinstance(tree, exp.Div) and kinds == ("duration", "number"):
-            kind = "duration"
-        nodes = [
-            self._local(n)
-            if k == "instant"
-            else self._in_unit(n, whole)
-            if k == "duration" and kind != "duration"
-            else n
-            for n, k in (left, right)
-        ]
+        nodes = [n if k == kind == "duration" else self._seen((n, k), whole) for n, k in (left, right)]
         if not isinstance(tree, exp.Mul):
             nodes[1] = exp.Nullif(this=nodes[1], expression=exp.Literal.number(0))
         return _refill(tree, [tree.this, tree.args["expression"]], nodes), kind
@@ -299,10 +291,7 @@ class Compiler:
         elif "duration" in kinds and kinds <= {"duration", "interval"}:
             nodes = [self._micros(t, whole) for t in typed]
         else:
-            nodes = [
-                self._local(n) if k == "instant" else self._in_unit(n, whole) if k == "duration" else n
-                for n, k in typed
-            ]
+            nodes = [self._seen(t, whole) for t in typed]
         return _refill(tree, trees, nodes)
 
 
@@ -350,7 +339,7 @@ def _result_kind(tree: exp.Expression) -> Kind:
         return "clock"
     if isinstance(tree, exp.LastDay):
         return "date"
-    if isinstance(tree, exp.Boolean) or isinstance(tree, _BOOLEAN):
+    if isinstance(tree, (exp.Boolean, *_BOOLEAN)):
         return "boolean"
     if isinstance(tree, _TEXTS):
         return "text"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -22,7 +22,7 @@ from scorecard.measures.series import Moved
 from scorecard.measures.sql import ROWS, column_kind, quoted
 from scorecard.measures.states.settled import Settled
 from scorecard.measures.store import Known, Pending, open_store
-from scorecard.warehouse.engine import NOTHING, Engine, Standing, Touched
+from scorecard.warehouse.engine import Engine, Standing, Touched
 
 
 @dataclass(frozen=True, slots=True)

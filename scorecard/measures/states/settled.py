@@ -17,8 +17,6 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import NamedTuple
 
-import polars as pl
-
 from scorecard.measures.plan import Bag
 from scorecard.measures.ranges import column, day_of, within
 from scorecard.measures.slices import Slice
@@ -303,8 +301,8 @@ class Settled:
         tail = f"SELECT kind, name, v, count(*) AS n FROM ({self._values(bag, rows, slices, piece)}) AS t GROUP BY kind, name, v"
         return (
             f"SELECT * FROM (WITH tail AS MATERIALIZED ({tail}), near AS MATERIALIZED ({near}), seen AS ({seen}) "
-            f"SELECT {number} AS job, tail.kind, tail.name, CAST(sum(tail.n) AS BIGINT) AS n, CAST(count_if(seen.v IS NULL) AS BIGINT) AS new "
-            "FROM tail LEFT JOIN (SELECT DISTINCT kind, name, v FROM seen) AS seen USING (kind, name, v) "
+            f"SELECT {number} AS job, tail.kind, tail.name, CAST(sum(tail.n) AS BIGINT) AS n, "
+            "CAST(count_if(seen.v IS NULL) AS BIGINT) AS new FROM tail LEFT JOIN (SELECT DISTINCT kind, name, v FROM seen) AS seen USING (kind, name, v) "
             f"GROUP BY tail.kind, tail.name) AS j{number}"
         )
 

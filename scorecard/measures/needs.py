@@ -1,0 +1,136 @@
+"""Which states, and which cuts of them, the metrics of a plan need: so that they can be asked for together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from scorecard.book.model import Book
+from scorecard.book.model.metric import Change, Formula, Measure, Stock
+from scorecard.ground.periods import Grain
+from scorecard.ground.periods.calendar import Period
+from scorecard.judgement.targets import Versus
+from scorecard.measures.compare import PREVIOUS, YEAR_AGO, comparisons_of
+from scorecard.measures.cuts import Cut, Cuts
+from scorecard.measures.derive import open_names
+from scorecard.measures.place import Here, Key, key_of
+from scorecard.measures.plan import Bag, Lowered, Plan, Scan, state_id
+from scorecard.measures.spans import Span, Spans
+from scorecard.measures.sql import column_kind
+
+INSTANT = timedelta(microseconds=1)
+"""What is dated exactly at the watermark counts as well."""
+
+
+@dataclass(slots=True)
+class Needs:
+    """What a plan's metrics ask of the states. ``look_at`` sets the sources as they are now."""
+
+    book: Book
+    plan: Plan
+    cuts: Cuts
+    spans: Spans
+    here: Mapping[str, Here] = field(default_factory=dict)
+    now: datetime = datetime.max  # noqa: DTZ901 - set by look_at before anything else is asked
+    _versus: dict[str, tuple[Versus, ...]] = field(default_factory=dict)
+    _states: dict[tuple[str, Grain], list[tuple[Scan, list[str]]]] = field(default_factory=dict)
+    _needs: dict[tuple[str, Key, Grain], dict[Period, None]] = field(default_factory=dict)
+    _moments: dict[tuple[str, datetime, Grain, Key, Key], datetime] = field(default_factory=dict)
+
+    def look_at(self, here: Mapping[str, Here], now: datetime) -> None:
+        """Everything from here on is as of ``now``."""
+        self.here, self.now = here, now
+        self._moments.clear()
+        if len(self._needs) > 10_000:
+            self._needs.clear()
+
+    def states_at(self, one: Lowered, grain: Grain) -> list[tuple[Scan, list[str]]]:
+        """Its scans at a grain and the names of its atoms' states in them."""
+        key = (one.metric.name, grain)
+        found = self._states.get(key)
+        if found is None:
+            scans = [self.plan.scan_of(scan, grain) for scan in one.scans]
+            found = self._states[key] = [(scan, [state_id(scan, atom) for atom in one.atoms]) for scan in scans]
+        return found
+
+    def versus_of(self, one: Lowered) -> tuple[Versus, ...]:
+        name = one.metric.name
+        if name not in self._versus:
+            self._versus[name] = comparisons_of(one.metric, self.book)
+        return self._versus[name]
+
+    def cut_at(self, one: Lowered, grain: Grain, running: Period, other: Period) -> Cut | None:
+        """Where ``other`` is cut as the running period is; None: not at all, it counts whole."""
+        here = self.here.get(one.metric.source or "")
+        if here is None or here.watermark is None:
+            return None
+        # What is dated exactly at the watermark counts; that of a column of days is their end already.
+        axis = one.scan.time if one.scan is not None else one.bag.time if one.bag is not None else ""
+        mark = here.watermark if column_kind(here.columns.get(axis, "")) == "date" else here.watermark + INSTANT
+        key = (here.source, mark, grain, key_of(running), key_of(other))
+        moment = self._moments.get(key) or self.spans.calendar.cut(running, other, mark)
+        self._moments[key] = moment
+        if moment >= other.end:
+            return None
+        if isinstance(one.metric.measure, Stock):
+            return Cut(grain == "hour", None, None, moment)
+        return Cut(grain == "hour", other.first, other.start if grain == "hour" else None, moment)
+
+    def cuts_of(self, one: Lowered, grain: Grain, span: Span) -> list[Cut]:
+        """All cuts that a metric, and the metrics made of it, need at a grain."""
+        if one.parts or not len(span):
+            return []
+        running = span.periods[-1]
+        cuts = [
+            self.cut_at(one, grain, running, other)
+            for other in self._needed(one, running)
+            if other.until > span.periods[0].first and other is not running
+        ]
+        here = self.here[one.metric.source or ""]
+        if isinstance(one.metric.measure, Stock) and here.watermark is not None:
+            cuts.append(Cut(grain == "hour", None, None, min(here.watermark + INSTANT, running.end)))
+        return [c for c in cuts if c is not None]
+
+    def _needed(self, one: Lowered, running: Period) -> dict[Period, None]:
+        """The periods in which a metric's value, cut as the running one is, is asked for: by itself and by what is made of it."""
+        key = (one.metric.name, key_of(running), running.grain)
+        found = self._needs.get(key)
+        if found is None:
+            found = {running: None}
+            found.update({o: None for versus in self.versus_of(one) for o in self.spans.others(running, versus) or ()})
+            for other in self.plan.lowered.values():
+                if one.metric.name in other.parts:
+                    needed = self._needed(other, running)
+                    found.update(needed)
+                    lags = _lags(other.metric.measure)
+                    found.update({o: None for q in needed for lag in lags for o in self.spans.others(q, lag) or ()})
+            self._needs[key] = found
+        return found
+
+    def prepare(self, source: str) -> None:
+        """Computes all cuts of a source together: few statements instead of one for each."""
+        here = self.here[source]
+        scans: dict[Scan, list[Cut]] = {}
+        bags: dict[Bag, list[Cut]] = {}
+        for one in self.plan.lowered.values():
+            if one.metric.source != source or one.parts or one.scan is None:
+                continue
+            for grain in one.grains:
+                cuts = self.cuts_of(one, grain, self.spans.span(grain, here.first_day(one.scan.time), self.now))
+                if one.bag is not None:
+                    bags.setdefault(one.bag, []).extend(cuts)
+                for scan in one.scans if one.bag is None else ():
+                    scans.setdefault(self.plan.scan_of(scan, grain), []).extend(cuts)
+        self.cuts.prepare(here, scans)
+        self.cuts.prepare_bags(here, bags)
+
+
+def _lags(measure: Measure) -> list[Versus]:
+    """How a metric made of others looks back."""
+    if isinstance(measure, Change):
+        return [measure.versus]
+    if not isinstance(measure, Formula):
+        return []
+    words = {function for function, _ in open_names(measure.expression.tree)}
+    return [v for v in (PREVIOUS, YEAR_AGO) if v.kind in words]
