@@ -9,10 +9,12 @@ import pytest
 
 from scorecard.board.board import Board
 from scorecard.board.build import Ingredients, build
+from scorecard.book.expressions import expression
 from scorecard.book.model import Book
-from scorecard.book.model.metric import Count, Mean, Metric, Split
+from scorecard.book.model.metric import Count, Formula, Mean, Metric, Split
 from scorecard.book.model.organization import Organization, Person, Process, Team
 from scorecard.book.model.source import Schedule, Source
+from scorecard.book.scope import adds_up
 from scorecard.ground.errors import NotFound, Refused
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.judgement.targets import Relative, Target, Tolerance, Versus
@@ -193,3 +195,15 @@ def test_an_incremental_board_equals_a_full_one(touched: int) -> None:
 
 def test_the_next_turn_is_the_first_moment_that_changes_anything() -> None:
     assert board().next_turn(NOW) == NOW + timedelta(minutes=10)
+
+
+def test_what_is_added_from_sums_has_a_pace_and_a_quotient_has_none() -> None:
+    def formula(text: str) -> bool:
+        made = replace(BOOK.metrics["solved"], name="made", measure=Formula(expression(text, "formula")), source=None)
+        return adds_up(BOOK, made)
+
+    assert formula("solved + grown")
+    assert formula("2 * (solved - grown) / 4")
+    assert not formula("solved / grown")
+    assert not formula("solved + 1")
+    assert not formula("solved + rated")

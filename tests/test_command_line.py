@@ -198,3 +198,18 @@ def test_a_read_only_data_folder_is_said(folder: Path) -> None:
     refused = scorecard(folder, "--data", "file/data", "refresh")
     assert refused.returncode == 1
     assert "data folder" in refused.stderr
+
+
+def test_check_finds_expressions_that_do_not_fit_the_columns(folder: Path) -> None:
+    scorecard(folder, "--now", NOW, "refresh")
+    (folder / "metrics.yaml").write_text(BOOK.replace("sum: amount", "sum: ordered_at"))
+    checked = scorecard(folder, "check")
+    assert checked.returncode == 1
+    assert "metrics.yaml:10:" in checked.stderr
+    assert "is a time, where a number is needed" in checked.stderr
+    (folder / "metrics.yaml").write_text(
+        BOOK.replace("time: ordered_at}", "time: ordered_at, timezone: Europe/Berlin}")
+    )
+    redefined = scorecard(folder, "check")
+    assert redefined.returncode == 0
+    assert "loaded under another definition" in redefined.stderr

@@ -14,7 +14,7 @@ from scorecard.board.board import Board, Stamp
 from scorecard.board.reading import Reading, SeriesKey, SourceState
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Metric
-from scorecard.book.scope import inherits_target, rests_on, sources_of
+from scorecard.book.scope import adds_up, inherits_target, rests_on, sources_of
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.judgement.freshness import default_fresh_for, fresh_until, quiet_until
@@ -82,6 +82,7 @@ class Judge:
         self._measured = measured
         self._rests: dict[str, tuple[Metric, ...]] = {}
         self._stamps: dict[str, Stamp] = {}
+        self._adding: dict[str, bool] = {}
         self._indexes: dict[SeriesKey, dict[str, int]] = {}
 
     # -- series ------------------------------------------------------------------------------------------------
@@ -192,9 +193,9 @@ class Judge:
         running = period.start <= now < period.end
         loaded_at, data_until = self.stamp(metric)
         entry, target, amber = self._limits(metric, slice_, period, compared)
-        projection = self._projection(period, cell, data_until) if running and metric.adds_up else None
+        projection = self._projection(period, cell, data_until) if running and self._adds_up(metric) else None
         # Without working time so far nothing can be said, also of a metric that is judged as it stands.
-        paced = running and metric.adds_up and (_paced(metric) or projection is None)
+        paced = running and self._adds_up(metric) and (self._paced(metric) or projection is None)
         until, quiet = self._fresh_until(metric, period)
         return Evidence(
             value=cell.value,
@@ -205,7 +206,7 @@ class Judge:
             n=cell.n,
             min_sample=metric.min_sample,
             running=running,
-            adds_up=metric.adds_up,
+            adds_up=self._adds_up(metric),
             paced=paced,
             loaded=loaded_at is not None,
             loaded_at=loaded_at,
@@ -251,11 +252,19 @@ class Judge:
         value = None
         if isinstance(entry.aim, Relative) and compared is not None:
             # A projection is of the whole period, so its target is too.
-            value = compared.value(entry.aim.versus, whole=_paced(metric))
+            value = compared.value(entry.aim.versus, whole=self._paced(metric))
         if isinstance(entry.aim, FromSource):
             return entry, None, None
         target, amber = limits(entry, metric.better, compared=value, last_day=_last_day(period))
         return entry, target, amber
+
+    def _adds_up(self, metric: Metric) -> bool:
+        if metric.name not in self._adding:
+            self._adding[metric.name] = adds_up(self._of.book, metric)
+        return self._adding[metric.name]
+
+    def _paced(self, metric: Metric) -> bool:
+        return metric.pace != "none" and self._adds_up(metric)
 
     def _projection(self, period: Period, cell: Cell, data_until: datetime | None) -> Projection | None:
         if data_until is None or cell.value is None:
@@ -358,10 +367,6 @@ def _oldest(moments: Iterable[datetime | None]) -> datetime | None:
     if not found or any(m is None for m in found):
         return None
     return min(m.astimezone(UTC) for m in found if m is not None)
-
-
-def _paced(metric: Metric) -> bool:
-    return metric.adds_up and metric.pace != "none"
 
 
 def _earliest(moments: Iterable[datetime | None]) -> datetime | None:

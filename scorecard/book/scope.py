@@ -36,6 +36,30 @@ def sources_of(book: Book, metric: Metric) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def adds_up(book: Book, metric: Metric) -> bool:
+    """Whether the values of shorter periods add up to the longer one's, so that the running period has a pace.
+
+    Counts and sums do; so does a formula that only adds and subtracts such metrics, or multiplies them by numbers.
+    """
+    if isinstance(metric.measure, Formula):
+        return _linear(metric.measure.expression.tree, book)
+    return metric.adds_up
+
+
+def _linear(tree: exp.Expression, book: Book) -> bool:
+    if isinstance(tree, exp.Paren | exp.Neg):
+        return _linear(tree.this, book)
+    if isinstance(tree, exp.Add | exp.Sub):
+        return _linear(tree.this, book) and _linear(tree.expression, book)
+    if isinstance(tree, exp.Mul):
+        sides = (tree.this, tree.expression)
+        return any(_linear(one, book) and isinstance(other, exp.Literal) for one, other in (sides, sides[::-1]))
+    if isinstance(tree, exp.Div):
+        return _linear(tree.this, book) and isinstance(tree.expression, exp.Literal)
+    part = book.metrics.get(tree.name) if isinstance(tree, exp.Column) else None
+    return part is not None and adds_up(book, part)
+
+
 def inherits_target(metric: Metric, book: Book, grain: str, slice_: tuple[str, str] | None) -> bool:
     """Whether a target without grain and slice holds away from the metric's own grain and level.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +13,11 @@ from scorecard.cli import running
 from scorecard.cli.doors import opened, session_of
 from scorecard.cli.output import print_json
 from scorecard.cli.session import Session
-from scorecard.ground.errors import Problem, Refused, in_order
+from scorecard.ground.errors import Place, Problem, Refused, in_order
 
 if TYPE_CHECKING:
     from scorecard.book.model import Book
-    from scorecard.warehouse.engine import Standing
+    from scorecard.warehouse.engine import Engine
 
 
 @click.command()
@@ -42,78 +43,86 @@ def check(context: click.Context) -> None:
 
 def find_problems(session: Session) -> tuple[Problem, ...]:
     """Everything that is wrong with the working files, sorted by place."""
-    from scorecard.book.read import check_columns, read_lenient
+    from scorecard.book.read import read_lenient
 
     path = session.config_file()
     try:
         book, errors = read_lenient(path)
     except Refused as refused:
         return in_order(refused.problems)
-    # One metric's mistake does not keep the others' columns from being looked at.
-    known, outdated = known_tables(session, book) if book.sources else ({}, ())
-    warnings = [
+    # One metric's mistake does not keep the others from being looked at.
+    return in_order([*errors, *book.warnings, *(found_in_tables(session, book) if book.sources else ())])
+
+
+def found_in_tables(session: Session, book: Book) -> list[Problem]:
+    """What is wrong with the definitions against the tables, where something was loaded."""
+    data = session.options.data
+    if session.product is not None:
+        return table_problems(session.product.engine, book)
+    found = running.find(data)
+    if found is not None:
+        folder = session.config_file().resolve().parent
+        out, _, status = running.ask(found, ["--config", str(session.config_file().resolve()), "tables"])
+        return [_problem(told, folder, session.config_file().parent) for told in json.loads(out)] if status == 0 else []
+    if not (data / "warehouse.duckdb").exists():
+        return []
+    from scorecard.warehouse.duck import DuckWarehouse
+
+    # Only the warehouse: the working files may be wrong, and are not needed to know what the tables hold.
+    engine = DuckWarehouse.open(data, session.clock())
+    try:
+        return table_problems(engine, book)
+    finally:
+        engine.close()
+
+
+def table_problems(engine: Engine, book: Book) -> list[Problem]:
+    """Unknown columns, expressions that do not fit the columns' types, and sources loaded under another definition."""
+    from scorecard.book.read import check_columns
+    from scorecard.measures.run import Meter
+    from scorecard.refresh.run import calendar_of
+    from scorecard.warehouse.watermarks import definition_of
+
+    loaded = {name: s for name in book.sources if (s := engine.standing(name)) is not None}
+    zone = book.organization.timezone
+    outdated = {n for n, s in loaded.items() if s.definition != definition_of(book.sources[n], zone)}
+    said = [
         Problem(
             f"source '{name}' was loaded under another definition: its columns are not checked",
             book.sources[name].place,
             f"run `scorecard refresh {name}`",
             "warning",
         )
-        for name in outdated
+        for name in sorted(outdated)
     ]
-    return in_order([*errors, *book.warnings, *warnings, *check_columns(book, known)])
-
-
-Tables = Mapping[str, Mapping[str, str]]
-
-
-def known_tables(session: Session, book: Book) -> tuple[Tables, tuple[str, ...]]:
-    """(source → column → type of the loaded tables, sources that were loaded under another definition)."""
-    loaded = loaded_tables(session, book.sources)
-    if not loaded:
-        return {}, ()
-    from scorecard.warehouse.watermarks import definition_of
-
-    zone = book.organization.timezone
-    outdated = tuple(
-        n for n in loaded if n in book.sources and loaded[n]["definition"] != definition_of(book.sources[n], zone)
-    )
-    return {n: dict(t["columns"]) for n, t in loaded.items() if n not in outdated}, outdated
-
-
-def loaded_tables(session: Session, sources: Iterable[str]) -> dict[str, Any]:
-    """source → its ``columns`` and ``definition``; {} where nothing was loaded yet."""
-    data = session.options.data
-    if session.product is not None:
-        return described(sources, session.product.engine.standing)
-    found = running.find(data)
-    if found is not None:
-        out, _, status = running.ask(found, ["tables"])
-        return dict(json.loads(out)) if status == 0 else {}
-    if not (data / "warehouse.duckdb").exists():
-        return {}
-    from scorecard.warehouse.duck import DuckWarehouse
-
-    # Only the warehouse: the working files may be wrong, and are not needed to know what the tables hold.
-    engine = DuckWarehouse.open(data, session.clock())
-    try:
-        return described(sources, engine.standing)
-    finally:
-        engine.close()
+    same = replace(book, metrics={n: m for n, m in book.metrics.items() if m.source not in outdated})
+    known = {n: s.columns for n, s in loaded.items() if n not in outdated}
+    columns = check_columns(same, known)
+    lines = {(p.place.file, p.place.line) for p in columns if p.place is not None}
+    types = Meter(engine, same, calendar_of(same)).mistakes()
+    # A metric whose column is wrong would only be told a second time that its type is.
+    return [*said, *columns, *(p for p in types if p.place is None or (p.place.file, p.place.line) not in lines)]
 
 
 @click.command(hidden=True)
 @click.pass_context
 def tables(context: click.Context) -> None:
-    """The columns of the loaded tables, as JSON: what `check` asks the running process for."""
+    """What `check` asks the running process for: the problems of a file on disk against the loaded tables, as JSON."""
+    from scorecard.book.read import read_lenient
+
     session = session_of(context)
     with opened(session) as product:
-        print_json(session, described(product.book.sources, product.engine.standing))
+        book, _ = read_lenient(session.config_file())
+        print_json(session, [p.as_json() for p in table_problems(product.engine, book)])
 
 
-def described(names: Iterable[str], standing: Callable[[str], Standing | None]) -> dict[str, Any]:
-    """What is known of each source that was loaded."""
-    found = {name: standing(name) for name in names}
-    return {n: {"columns": dict(s.columns), "definition": s.definition} for n, s in found.items() if s is not None}
+def _problem(told: dict[str, Any], folder: Path, shown: Path) -> Problem:
+    """A problem from the running process, its file named as on this command line."""
+    file = told["file"]
+    if file is not None and Path(file).is_relative_to(folder):
+        file = str(shown / Path(file).relative_to(folder))
+    place = None if file is None else Place(file, told["line"] or 0, told["column"] or 0)
+    return Problem(told["message"], place, told["hint"], told["severity"])
 
 
 COMMANDS = (check, tables)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TypeVar
 
 import polars as pl
 
+from scorecard.book.columns import columns_read
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Metric, NotYet
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
@@ -111,6 +112,23 @@ class Meter:
             future_rows={s: r.future for s, r in rests.items()},
             undated_rows={s: r.undated for s, r in rests.items()},
         )
+
+    def mistakes(self) -> tuple[Problem, ...]:
+        """What is wrong with metrics against the loaded tables, for `check`: a sum of times, a text compared with a number.
+
+        Metrics that miss a column are left out (``book.read.check_columns`` says those), and so is what was never loaded.
+        """
+        standings, slicing = self._standings(), Slicing(self.book)
+        found: list[Problem] = []
+        for name, metric in self.book.metrics.items():
+            standing = standings.get(metric.source or "")
+            alone = replace(self.book, metrics={name: metric})
+            if standing is None or not columns_read(alone, standing.source) <= standing.columns.keys():
+                continue
+            made = self._attempt(lambda m=metric: self._lowered(m, standings, slicing))  # type: ignore[misc]
+            if isinstance(made, Problem):
+                found.append(Problem(f"metric '{name}': {made.message}", made.place or metric.place, made.hint))
+        return tuple(found)
 
     def _standings(self) -> dict[str, Standing]:
         found = {name: self.engine.standing(name) for name in self.book.sources}

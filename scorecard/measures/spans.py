@@ -50,9 +50,7 @@ class Spans:
         known = self._spans.get((grain, key_of(beginning)))
         if known is not None and known.periods[-1] == last:
             return known
-        periods = [p for p in self.calendar.between(grain, first, max(first, last.first)) if p.start <= now][
-            -MOST[grain] :
-        ]
+        periods = [p for p in self.calendar.between(grain, first, max(first, last.first)) if p.start <= now]
         keys = tuple(key_of(p) for p in periods)
         made = Span(tuple(periods), keys, {key: i for i, key in enumerate(keys)})
         self._spans[grain, key_of(beginning)] = made

@@ -68,7 +68,7 @@ class Refresher:
         self._notices = tuple(notices)
         self._meter = Meter(engine, book, self.calendar)
         self._pending: dict[str, Touched] = {}
-        self._whole = True
+        self._whole = False
         self._pending_lock = threading.Lock()
         self._publish_lock = threading.RLock()
         self._busy: dict[str, threading.Lock] = {}
@@ -130,7 +130,6 @@ class Refresher:
                 touched, self._pending = self._pending, {}
                 whole, self._whole = self._whole or recompute, False
             now = self.clock.now()
-            # Each start computes everything once: cheap beside the loads, and it proves what was kept.
             measured = self._meter.measure(now, None if whole else touched)
             before = self.publisher.current() if self.publisher.published and not whole else None
             board = build(self._ingredients(now, measured, self.publisher.next_version), measured, before)
@@ -141,7 +140,7 @@ class Refresher:
     def look(self) -> Board:
         """The board as it is now, computed without publishing it: for a command that only reads."""
         now = self.clock.now()
-        measured = self._meter.measure(now, None)
+        measured = self._meter.measure(now, {})
         return build(self._ingredients(now, measured, self.publisher.next_version - 1), measured)
 
     def publish_if_needed(self, load: Load) -> None:

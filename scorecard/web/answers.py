@@ -37,7 +37,7 @@ MESSAGES = {
 }
 
 
-class Denied(ScorecardError):  # noqa: N818 - named like Refused and Unavailable
+class Denied(ScorecardError):
     """Whoever asks may not: 401 (say who you are), 403 (you may not) or 503 at once (no room for another stream)."""
 
     def __init__(self, status: int, message: str, hint: str | None = None) -> None:

@@ -302,7 +302,8 @@ class Settled:
         return (
             f"SELECT * FROM (WITH tail AS MATERIALIZED ({tail}), near AS MATERIALIZED ({near}), seen AS ({seen}) "
             f"SELECT {number} AS job, tail.kind, tail.name, CAST(sum(tail.n) AS BIGINT) AS n, "
-            "CAST(count_if(seen.v IS NULL) AS BIGINT) AS new FROM tail LEFT JOIN (SELECT DISTINCT kind, name, v FROM seen) AS seen USING (kind, name, v) "
+            "CAST(count_if(seen.v IS NULL) AS BIGINT) AS new "
+            "FROM tail LEFT JOIN (SELECT DISTINCT kind, name, v FROM seen) AS seen USING (kind, name, v) "
             f"GROUP BY tail.kind, tail.name) AS j{number}"
         )
 
