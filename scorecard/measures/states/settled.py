@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from scorecard.measures.plan import Bag
-from scorecard.measures.ranges import column, day_of, within
+from scorecard.measures.ranges import column, day_literal, day_of, within
 from scorecard.measures.slices import Slice
 from scorecard.measures.sql import ROWS, literal
 from scorecard.measures.states.additive import finite
@@ -35,7 +35,7 @@ ALL_OF = 10_000
 """Of so few values all are kept."""
 LONGEST_TAIL = 8
 """Days after which the settled days are looked at anew."""
-FROM_ROWS = 2_000
+FROM_ROWS = 500
 """Periods of fewer rows are read whole: that is quicker."""
 
 
@@ -247,18 +247,21 @@ class Settled:
         for stretch in stretches:
             if (bag.id, stretch.first, stretch.split) not in self._counts:
                 self._settle_counts(bag, rows, slices, stretch.first, stretch.split)
-        answer = self.engine.query(
-            " UNION ALL ".join(self._newcomers(bag, rows, slices, s, number) for number, s in enumerate(stretches))
-        )
+        tails: dict[tuple[date, date, datetime | None], list[Stretch]] = {}
+        for stretch in stretches:
+            tails.setdefault((stretch.split, stretch.until, stretch.before), []).append(stretch)
+        alike = list(tails.values())
+        parts = [self._newcomers(bag, rows, slices, same, number) for number, same in enumerate(alike)]
         found: dict[tuple[str, Stretch], Line] = {}
         for stretch in stretches:
             settled = self._counts[bag.id, stretch.first, stretch.split]
             found[bag.id, stretch] = {s: (n, 0, float(d)) for s, (n, d) in settled.items()}
-        for number, kind, name, n, new in answer.rows():
-            line = found[bag.id, stretches[number]]
-            slice_ = (kind, name) if kind else None
-            before, _, known = line.get(slice_, (0, 0, 0.0))
-            line[slice_] = (before + n, 0, (known or 0.0) + new)
+        for number, kind, name, n, new in self.engine.query(" UNION ALL ".join(parts)).rows():
+            for stretch, values in zip(alike[number], new, strict=True):
+                line = found[bag.id, stretch]
+                slice_ = (kind, name) if kind else None
+                before, _, known = line.get(slice_, (0, 0, 0.0))
+                line[slice_] = (before + n, 0, (known or 0.0) + values)
         return found
 
     def _settle_counts(self, bag: Bag, rows: Rows, slices: Slices, first: date, split: date) -> None:
@@ -280,31 +283,35 @@ class Settled:
             for i, read in enumerate(reads)
         )
 
-    def _newcomers(self, bag: Bag, rows: Rows, slices: Slices, stretch: Stretch, number: int) -> str:
-        """SQL for (number, kind, name, rows of the tail, values of the tail that no settled day has)."""
-        piece = Piece(((stretch.split, stretch.until),), "day", stretch.first, stretch.split, stretch.before)
+    def _newcomers(self, bag: Bag, rows: Rows, slices: Slices, stretches: Sequence[Stretch], number: int) -> str:
+        """SQL for (number, kind, name, rows of the tail, for each stretch its values that no settled day has).
+
+        The stretches end in the same tail; a value is new to one if it was last seen before its first day.
+        """
+        tail_of, first = stretches[0], min(s.first for s in stretches)
+        piece = Piece(((tail_of.split, tail_of.until),), "day", first, tail_of.split, tail_of.before)
+        tail = f"SELECT kind, name, v, count(*) AS n FROM ({self._values(bag, rows, slices, piece)}) AS t GROUP BY kind, name, v"
         only = "" if bag.condition is None else f" AND ({bag.condition})"
         raw = "NULL" if bag.split is None else f"CAST({column(bag.split.column)} AS VARCHAR)"
-        days = within(day_of(rows.time), ((stretch.first, stretch.split),))
+        day = day_of(rows.time)
         near = (
-            f"SELECT DISTINCT {bag.value} AS v, {raw} AS raw FROM {rows.table} AS {ROWS} "
-            f"WHERE {days}{only} AND {bag.value} IN (SELECT v FROM tail)"
+            f"SELECT {bag.value} AS v, {raw} AS raw, max({day}) AS last FROM {rows.table} AS {ROWS} "
+            f"WHERE {within(day, ((first, tail_of.split),))}{only} AND {bag.value} IN (SELECT v FROM tail) GROUP BY v, raw"
         )
-        seen = "SELECT '' AS kind, '' AS name, v FROM near"
+        seen = "SELECT '' AS kind, '' AS name, v, max(last) AS last FROM near GROUP BY v"
         if bag.split is not None and slices:
             pairs = [
                 f"({literal(raw)}, {literal(k)}, {literal(n)})"
                 for raw, named in sorted(slices.items())
                 for k, n in named
             ]
-            seen += f" UNION SELECT m.kind, m.name, v FROM near JOIN (VALUES {', '.join(pairs)}) AS m(raw, kind, name) USING (raw)"
-        tail = f"SELECT kind, name, v, count(*) AS n FROM ({self._values(bag, rows, slices, piece)}) AS t GROUP BY kind, name, v"
+            named = f"near JOIN (VALUES {', '.join(pairs)}) AS m(raw, kind, name) USING (raw)"
+            seen += f" UNION ALL SELECT m.kind, m.name, v, max(last) AS last FROM {named} GROUP BY m.kind, m.name, v"
+        new = ", ".join(f"CAST(count_if(last IS NULL OR last < {day_literal(s.first)}) AS BIGINT)" for s in stretches)
         return (
-            f"SELECT * FROM (WITH tail AS MATERIALIZED ({tail}), near AS MATERIALIZED ({near}), seen AS ({seen}) "
-            f"SELECT {number} AS job, tail.kind, tail.name, CAST(sum(tail.n) AS BIGINT) AS n, "
-            "CAST(count_if(seen.v IS NULL) AS BIGINT) AS new "
-            "FROM tail LEFT JOIN (SELECT DISTINCT kind, name, v FROM seen) AS seen USING (kind, name, v) "
-            f"GROUP BY tail.kind, tail.name) AS j{number}"
+            f"SELECT * FROM (WITH tail AS MATERIALIZED ({tail}), near AS MATERIALIZED ({near}) "
+            f"SELECT {number} AS job, kind, name, CAST(sum(n) AS BIGINT) AS n, [{new}] AS new "
+            f"FROM tail LEFT JOIN ({seen}) AS seen USING (kind, name, v) GROUP BY kind, name) AS j{number}"
         )
 
 
