@@ -98,7 +98,14 @@ class _Column:
         return _ARROW.get(next(iter(kinds)), pa.string()) if len(kinds) == 1 else pa.string()
 
 
-_KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "double", str: "text", Decimal: "decimal", date: "date"}
+_KINDS: dict[type, str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "double",
+    str: "text",
+    Decimal: "decimal",
+    date: "date",
+}
 _ARROW = {
     "boolean": pa.bool_(), "double": pa.float64(), "date": pa.date32(), "local": pa.timestamp("us"), "instant": INSTANT,
 }  # fmt: skip
@@ -154,7 +161,9 @@ class Gathering:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()
 
     def expect(self, names: Sequence[str]) -> None:
@@ -183,7 +192,9 @@ class Gathering:
         if not self._rows:
             return
         columns = [list(column) for column in zip(*self._rows, strict=True)]
-        bad = {at: reason for name, values in zip(self._order, columns, strict=True) for at, reason in _odd(name, values)}
+        bad = {
+            at: reason for name, values in zip(self._order, columns, strict=True) for at, reason in _odd(name, values)
+        }
         for at, reason in sorted(bad.items()):
             self._report(self._lines[at], reason, self._rows[at])
         if bad:

@@ -66,7 +66,7 @@ class Cuts:
     grid: Grid
     settled: Settled
     _known: dict[tuple[str, Cut], Line] = field(default_factory=dict)
-    _kept: dict[tuple[str, Bounds], list[tuple[str | None, Sequence[Any]]]] = field(default_factory=dict)
+    _kept: dict[tuple[str, Bounds], Line] = field(default_factory=dict)
 
     def forget(self, source: str, days: frozenset[date] | None) -> None:
         """A source's rows have changed (``days``: only those of some days)."""
@@ -113,14 +113,6 @@ class Cuts:
             self._add_kept_days(here, missing)
             self._add_cut_days(here, missing)
 
-    def _add(self, slices: Sequence[Slice | None], state: str, cut: Cut, given: Sequence[Any]) -> None:
-        a, b, n, bad, low, high = given
-        amount = Amount(int(a), int(b), n, bad, low, high)
-        line = self._known[state, cut]
-        for slice_ in slices:
-            before = line.get(slice_)
-            line[slice_] = amount if before is None else before.plus(amount)
-
     def _slices(self, here: Here) -> Callable[[Scan, str | None], Sequence[Slice | None]]:
         """(scan, raw split value) → the whole and the slices in which its rows count."""
         kinds = self.grid.kinds(here.source)
@@ -149,17 +141,16 @@ class Cuts:
         for state, bounds in wanted:
             if (state, bounds) not in self._kept:
                 unknown.setdefault(bounds, []).append(state)
-                self._kept[state, bounds] = []
+                self._kept[state, bounds] = {}
         parts = [_kept_days(number, bounds, states) for number, (bounds, states) in enumerate(unknown.items())]
         if parts:
-            numbered = list(unknown)
+            numbered, slices = list(unknown), self._slices(here)
+            owners = {state: pairs[0][0] for (state, _), pairs in wanted.items()}
             for number, state, raw, *given in self.engine.query(" UNION ALL ".join(parts)).rows():
-                self._kept[state, numbered[number]].append((raw, given))
-        slices = self._slices(here)
+                _add(self._kept[state, numbered[number]], slices(owners[state], raw), given)
         for key, pairs in wanted.items():
-            for scan, cut in dict.fromkeys(pairs):
-                for raw, amounts in self._kept[key]:
-                    self._add(slices(scan, raw), key[0], cut, amounts)
+            for _, cut in dict.fromkeys(pairs):
+                self._known[key[0], cut] = dict(self._kept[key])
 
     def _add_cut_days(self, here: Here, missing: Mapping[Scan, Sequence[Cut]]) -> None:
         """The rows of the cut days that lie before the cuts: one statement per scan, unless one day is cut twice."""
@@ -179,7 +170,7 @@ class Cuts:
             own = frame.filter(pl.col("job") == number)
             for state, when, raw, *given in as_rows(own, [state_id(scan, a) for a in self.plan.scans[scan]]).rows():
                 for cut in batch[when.second + 60 * when.minute][2]:
-                    self._add(slices(scan, raw), state, cut, given)
+                    _add(self._known[state, cut], slices(scan, raw), given)
 
     def _cut_days(
         self, here: Here, scan: Scan, batch: Sequence[tuple[datetime, datetime | None, list[Cut]]], number: int
@@ -262,6 +253,14 @@ class Cuts:
             if cut.fine and cut.start is not None:
                 until = f"{column(axis)} >= {moment_literal(cut.start)}"
         return Rows(here.table, axis, tuple(pieces), until, here.calendar.timezone, here.whole_hours, dates)
+
+
+def _add(line: Line, slices: Sequence[Slice | None], given: Sequence[Any]) -> None:
+    a, b, n, bad, low, high = given
+    amount = Amount(int(a), int(b), n, bad, low, high)
+    for slice_ in slices:
+        before = line.get(slice_)
+        line[slice_] = amount if before is None else before.plus(amount)
 
 
 def _holds(bounds: Bounds, midnight: datetime) -> bool:

@@ -17,6 +17,8 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import NamedTuple
 
+import polars as pl
+
 from scorecard.measures.plan import Bag
 from scorecard.measures.ranges import column, day_literal, day_of, within
 from scorecard.measures.slices import Slice
@@ -191,7 +193,7 @@ class Settled:
 
     def _tails(
         self, bag: Bag, rows: Rows, slices: Slices, stretches: Sequence[Stretch]
-    ) -> list[dict[Slice | None, tuple[list[float], int]]]:
+    ) -> list[dict[Slice | None, tuple[array[float], int]]]:
         """For each stretch the tail's values by slice, sorted, and how many are not finite."""
         pieces = {
             (s.split, s.until, s.before): Piece(((s.split, s.until),), "day", s.first, s.split, s.before)
@@ -199,11 +201,11 @@ class Settled:
         }
         places = {key: number for number, key in enumerate(pieces)}
         answer = self.engine.query(self._source(bag, rows, slices, *pieces.values()))
-        tails: list[dict[Slice | None, tuple[list[float], int]]] = [{} for _ in pieces]
+        tails: list[dict[Slice | None, tuple[array[float], int]]] = [{} for _ in pieces]
         answer = answer.drop_nulls("v")
         for (part, kind, name), group in answer.group_by("part", "kind", "name"):
             v = group["v"]
-            usable = v.filter(v.is_finite()).sort().to_list()
+            usable = _floats(v.filter(v.is_finite()).sort())
             tails[int(str(part))][(str(kind), str(name)) if kind else None] = (usable, len(v) - len(usable))
         return [tails[places[s.split, s.until, s.before]] for s in stretches]
 
@@ -218,13 +220,13 @@ class Settled:
         )
 
     def _merged(
-        self, q: float, windows: dict[Slice | None, Window], tails: dict[Slice | None, tuple[list[float], int]]
+        self, q: float, windows: dict[Slice | None, Window], tails: dict[Slice | None, tuple[array[float], int]]
     ) -> Line | None:
         line: Line = {}
         nothing = Window(0, 0, 0, array("d"))
         for slice_ in {*windows, *tails}:
             window = windows.get(slice_, nothing)
-            tail, bad = tails.get(slice_, ([], 0))
+            tail, bad = tails.get(slice_, (nothing.values, 0))
             n = window.n + len(tail)
             if n == 0:
                 line[slice_] = (0, window.bad + bad, None)
@@ -319,6 +321,16 @@ def _with(rows: Rows, pieces: Sequence[Piece], split: str | None, slices: Slices
     return Rows(
         rows.table, rows.time, tuple(pieces), rows.until, rows.timezone, rows.whole_hours, rows.dates, split, slices
     )
+
+
+def _floats(series: pl.Series) -> array[float]:
+    """The values of a series without nulls, compactly."""
+    found = array("d")
+    chunk = series.rechunk().to_arrow()
+    found.frombytes(
+        chunk.buffers()[1].to_pybytes()[chunk.offset * 8 : (chunk.offset + len(chunk)) * 8] if len(chunk) else b""
+    )
+    return found
 
 
 def between_values(low: float, high: float, share: float, *, fused: bool) -> float:
