@@ -213,3 +213,16 @@ def test_check_finds_expressions_that_do_not_fit_the_columns(folder: Path) -> No
     redefined = scorecard(folder, "check")
     assert redefined.returncode == 0
     assert "loaded under another definition" in redefined.stderr
+
+
+def test_refresh_names_a_metric_that_could_not_be_computed_and_publishes_the_others(folder: Path) -> None:
+    (folder / "metrics.yaml").write_text(BOOK.replace("sum: amount", "sum: ordered_at"))
+    done = scorecard(folder, "--now", NOW, "refresh")
+    assert done.returncode == 0
+    assert "metrics.yaml:10:" in done.stderr
+    assert "is a time, where a number is needed" in done.stderr
+    readings = json.loads(scorecard(folder, "--now", NOW, "--format", "json", "values").stdout)["readings"]
+    assert [(r["metric"], r["status"], r["reason"]) for r in readings] == [
+        ("orders_count", "green", "target"),
+        ("revenue", "grey", "error"),
+    ]

@@ -29,7 +29,7 @@ class Board:
     """Readings by series, oldest first and without gaps, with what is needed to show them.
 
     ``empty``: makes the grey reading of a metric in a period for which nothing was computed.
-    ``explanations``: metric → its SQL and states. ``notes`` answers from the journal, newest first.
+    ``problems``: metric → why it could not be computed. ``explanations``: metric → its SQL and states. ``notes`` answers from the journal, newest first.
     """
 
     version: int
@@ -42,6 +42,7 @@ class Board:
     sources: tuple[SourceState, ...] = ()
     loads: tuple[Load, ...] = ()
     notices: tuple[Problem, ...] = ()
+    problems: Mapping[str, Problem] = field(default_factory=dict)
     explanations: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     notes_of: Callable[[str], tuple[Mapping[str, object], ...]] = field(default=lambda _: ())
 

@@ -69,6 +69,7 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
         sources=made_of.sources,
         loads=made_of.loads,
         notices=made_of.notices,
+        problems=measured.problems,
         explanations=made_of.explanations,
         notes_of=made_of.notes_of,
     )

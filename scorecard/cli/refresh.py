@@ -25,6 +25,8 @@ SAID_AT_MOST = 20
 @click.pass_context
 def refresh(context: click.Context, sources: tuple[str, ...], full: bool, recompute: bool) -> None:
     """Pull once (all sources by default), compute, publish; say what became of each source's rows."""
+    from scorecard.book.model.metric import NotYet
+
     session = session_of(context)
     with opened(session) as product:
         refresher = product.refresher
@@ -35,6 +37,9 @@ def refresh(context: click.Context, sources: tuple[str, ...], full: bool, recomp
             loads = refresher.pull(sources, cause="command", full=full, said=said)
         board = refresher.publish(recompute=recompute)
         say_problems(session, loads)
+        for name, problem in board.problems.items():
+            if not isinstance(product.refresher.book.metrics[name].measure, NotYet):  # `check` says those
+                session.warn(str(problem))
         if session.options.format == "json":
             print_json(session, {"version": board.version, "loads": [as_json(load) for load in loads]})
         else:

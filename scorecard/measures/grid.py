@@ -229,11 +229,12 @@ def _folded(states: Iterable[str], touched: Mapping[Grain, tuple[Range, ...] | N
         for grain, ranges in touched.items()
     )
     known = [ranges for ranges in touched.values() if ranges is not None]
-    days = (
-        ""
-        if len(known) < len(touched)
-        else f" AND {within('CAST(s.bucket AS DATE)', joined(r for k in known for r in k))}"
-    )
+    days = ""
+    if len(known) == len(touched):
+        bounds = [
+            (datetime.combine(a, time()), datetime.combine(b, time())) for a, b in joined(r for k in known for r in k)
+        ]
+        days = f" AND {between(bounds, 's.bucket')}"
     return (
         f"SELECT d.grain, s.state, CAST(d.period AS TIMESTAMP) AS bucket, s.slice, {_SUMS} FROM meter.additive AS s "
         f"JOIN ({pieces}) AS d ON CAST(s.bucket AS DATE) = d.day WHERE s.state IN ({names}){days} "

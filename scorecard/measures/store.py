@@ -116,9 +116,9 @@ def _inserted(table: str, schema: Mapping[str, Any]) -> Statement:
     return f"INSERT INTO meter.{table} ({columns}) SELECT {values} FROM fresh_{table}", ()
 
 
-def between(bounds: Sequence[tuple[datetime, datetime]]) -> str:
+def between(bounds: Sequence[tuple[datetime, datetime]], bucket: str = "bucket") -> str:
     """A predicate on kept buckets, the later moment exclusive."""
-    parts = [f"(bucket >= {moment_literal(a)} AND bucket < {moment_literal(b)})" for a, b in bounds]
+    parts = [f"({bucket} >= {moment_literal(a)} AND {bucket} < {moment_literal(b)})" for a, b in bounds]
     return f"({' OR '.join(parts)})" if parts else "false"
 
 
