@@ -257,3 +257,19 @@ def test_rows_ahead_of_the_clock_count_when_their_time_comes() -> None:
         assert later.future_rows == {"tickets": 0}
         back = w.measure("2026-03-16 15:30", {})
         assert values(back, "n", "day") == {"2026-03-16": 1}
+
+
+def test_another_meter_on_the_same_warehouse_does_no_harm() -> None:
+    """A second meter with other metrics, an earlier clock and its own loads must not change what the first one says."""
+    with world(metric("n", count(), grain="day"), metric("m", quantile("minutes"))) as w:
+        a = {"id": 1, "created_at": "2026-03-03T10:00:00Z", "minutes": 4}
+        w.load("tickets", [a, {**a, "id": 2, "created_at": "2026-03-16T10:00:00Z"}])
+        w.measure()
+        first, book = w.meter, w.book
+        w.use(metric("n", count(), grain="day"), metric("cost", total("cost")))
+        w.meter.measure(moment("2026-03-10 12:00"), None)
+        touched = w.load("tickets", [{**a, "id": 3, "minutes": 8}])
+        w.book, w.meter = book, first
+        measured = w.measure(None, {"tickets": touched})
+        assert {k: v for k, v in values(measured, "n", "day").items() if v} == {"2026-03-03": 2, "2026-03-16": 1}
+        assert_equal(w.fresh().measure(w.now, None), measured)

@@ -92,7 +92,8 @@ class Meter:
         self._now = now
         standings = self._standings()
         desk = self._desk
-        anew = whole or desk is None or {n: s.columns for n, s in standings.items()} != desk.columns
+        columns = {n: s.columns for n, s in standings.items()}
+        anew = whole or desk is None or columns != desk.columns or not desk.upkeep.holds()
         if anew or desk is None:
             desk = self._planned(standings)
         self._desk = desk

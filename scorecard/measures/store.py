@@ -6,9 +6,9 @@ and slice. ``meter.days``: the calendar. ``meter.known``: which states there are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -54,7 +54,10 @@ TABLES: tuple[Statement, ...] = (
     _created("bags", BAGS),
     _created("known", KNOWN),
     _created("days", DAYS),
+    _created("owner", {"token": pl.String}),
 )
+UNUSED_FOR = timedelta(days=7)
+"""How long states are kept that no metric uses: an edit may be taken back, another plan may be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,13 @@ class Known:
 
 @dataclass(slots=True)
 class Pending:
-    """What one measuring writes, in one transaction."""
+    """What one measuring writes, in one transaction. ``renewed``: kept states that hold as of (states, generation, when,
+    whether rows lie ahead)."""
 
     additive: list[pl.DataFrame] = field(default_factory=list)
     bags: list[pl.DataFrame] = field(default_factory=list)
     known: list[dict[str, object]] = field(default_factory=list)
+    renewed: tuple[tuple[str, ...], int, datetime, bool] | None = None
     _dropped: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def drop(
@@ -89,8 +94,6 @@ class Pending:
     def write(self, engine: Engine) -> None:
         """All of it, or nothing."""
         frames: dict[str, pl.DataFrame] = {}
-        if self.known:
-            self.drop("known", [str(k["state"]) for k in self.known])
         dropped: dict[str, list[str]] = {}
         for (table, where), states in self._dropped.items():
             if states:
@@ -106,6 +109,11 @@ class Pending:
         if self.known:
             frames["fresh_known"] = pl.DataFrame(self.known, schema=KNOWN)
             statements.append(_inserted("known", KNOWN))
+        if self.renewed is not None:
+            states, generation, at, ahead = self.renewed
+            values = f"generation = {generation}, measured_at = {moment_literal(at)}, future = {str(ahead).lower()}"
+            names = ", ".join(literal(s) for s in sorted(states))
+            statements.append((f"UPDATE meter.known SET {values} WHERE state IN ({names})", ()))
         if statements:
             engine.write(statements, frames)
 
@@ -122,11 +130,28 @@ def between(bounds: Sequence[tuple[datetime, datetime]], bucket: str = "bucket")
     return f"({' OR '.join(parts)})" if parts else "false"
 
 
-def open_store(engine: Engine) -> dict[str, Known]:
-    """Makes the tables where they are missing and says which states are kept."""
-    engine.write(TABLES)
+def open_store(engine: Engine, wanted: Set[str], token: str) -> dict[str, Known]:
+    """Makes the tables where they are missing, takes them over, and says which of the wanted states are kept.
+
+    Whoever holds what is kept in memory asks ``owner`` before relying on it: another may have written since.
+    """
+    engine.write([*TABLES, ("DELETE FROM meter.owner", ()), (f"INSERT INTO meter.owner VALUES ({literal(token)})", ())])
     rows = engine.query("SELECT state, generation, measured_at, future FROM meter.known").rows()
-    return {state: Known(generation, measured_at, future) for state, generation, measured_at, future in rows}
+    known = {state: Known(generation, measured_at, future) for state, generation, measured_at, future in rows}
+    newest = max((k.measured_at for k in known.values()), default=None)
+    pending = Pending()
+    for table in ("additive", "bags", "known"):
+        pending.drop(
+            table, [s for s, k in known.items() if s not in wanted and newest and k.measured_at < newest - UNUSED_FOR]
+        )
+    pending.write(engine)
+    return {s: k for s, k in known.items() if s in wanted}
+
+
+def owner(engine: Engine) -> str | None:
+    """Who took the tables over last."""
+    rows = engine.query("SELECT token FROM meter.owner").rows()
+    return str(rows[0][0]) if rows else None
 
 
 def write_days(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from uuid import uuid4
 
 import polars as pl
 
@@ -21,7 +22,7 @@ from scorecard.measures.ranges import DAY, Range, moment_literal, utc_naive
 from scorecard.measures.series import Moved
 from scorecard.measures.sql import ROWS, column_kind, quoted
 from scorecard.measures.states.settled import Settled
-from scorecard.measures.store import Known, Pending, open_store
+from scorecard.measures.store import Known, Pending, open_store, owner
 from scorecard.warehouse.engine import Engine, Standing, Touched
 
 
@@ -47,6 +48,7 @@ class Upkeep:
     settled: Settled
     attempt: Attempt
     known: dict[str, Known]
+    token: str
     broken: dict[str, Problem] = field(default_factory=dict)
     rests: dict[str, Rest] = field(default_factory=dict)
     measured_at: dict[str, datetime] = field(default_factory=dict)
@@ -54,17 +56,14 @@ class Upkeep:
 
     @classmethod
     def opened(cls, plan: Plan, grid: Grid, cuts: Cuts, settled: Settled, book: Book, attempt: Attempt) -> Upkeep:
-        """Reads what is kept, and drops what no metric of the plan uses any more."""
-        known = open_store(grid.engine)
-        wanted = {s for source in book.sources for s in plan.states(source)}
-        unused = [s for s in known if s not in wanted]
-        if unused:
-            pending = Pending()
-            for table in ("additive", "bags", "known"):
-                pending.drop(table, unused)
-            pending.write(grid.engine)
-        kept = {s: k for s, k in known.items() if s in wanted}
-        return cls(grid.engine, book, grid.calendar, plan, grid, cuts, settled, attempt, kept)
+        """Takes over what is kept in the warehouse, as far as this plan uses it."""
+        token = uuid4().hex
+        known = open_store(grid.engine, {s for source in book.sources for s in plan.states(source)}, token)
+        return cls(grid.engine, book, grid.calendar, plan, grid, cuts, settled, attempt, known, token)
+
+    def holds(self) -> bool:
+        """Whether nobody else has written states since; otherwise what is remembered here is worth nothing."""
+        return owner(self.engine) == self.token
 
     def bring_up(self, here: Here, given: Touched | None, *, whole: bool) -> Moved | None:
         """Counts again what loads (``given``) and the clock have touched; None where nothing at all has moved."""
@@ -164,11 +163,15 @@ class Upkeep:
         """Writes what was counted in one transaction with the generation it is of."""
         at, ahead = utc_naive(here.now), self.rests[here.source].ahead
         good = {s: Known(here.standing.generation, at, ahead) for s in states if s not in self.broken}
-        pending.drop("known", [s for s in states if s in self.broken])
-        pending.known = [
-            {"state": s, "source": here.source, "generation": k.generation, "measured_at": at, "future": ahead}
-            for s, k in good.items()
-        ]
+        generation = here.standing.generation
+        if all(s in self.known for s in states) and len(good) == len(states):
+            pending.renewed = (tuple(states), generation, at, ahead)
+        else:
+            pending.drop("known", states)
+            pending.known = [
+                {"state": s, "source": here.source, "generation": generation, "measured_at": at, "future": ahead}
+                for s in good
+            ]
         pending.write(self.engine)
         for state in states:
             self.known.pop(state, None)

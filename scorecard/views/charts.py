@@ -39,12 +39,12 @@ def chart(metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme,
         line={"color": colours["line"], "width": 2.25},
         marker={
             "color": [colours[r.status] for r in readings],
-            "symbol": [SYMBOLS[r.status] for r in readings],
+            "symbol": [_symbol(r) for r in readings],
             "opacity": 1,
             "size": [15 if r.period == shown else 9.5 for r in readings],
             "line": {
-                "color": [colours["grey"] if r.status == "grey" else colours["paper"] for r in readings],
-                "width": 1,
+                "color": [_edge(r, colours) for r in readings],
+                "width": [2 if r.running else 1 for r in readings],
             },
         },
         customdata=[
@@ -69,6 +69,17 @@ def chart(metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme,
             "displayModeBar": "hover",
         },
     )
+
+
+def _symbol(reading: Reading) -> str:
+    """A running period's mark is hollow: it is not yet what it will be."""
+    return f"{SYMBOLS[reading.status].removesuffix('-open')}-open" if reading.running else SYMBOLS[reading.status]
+
+
+def _edge(reading: Reading, colours: Any) -> str:
+    if reading.running:
+        return str(colours[reading.status])
+    return str(colours["grey"] if reading.status == "grey" else colours["paper"])
 
 
 def _note(reading: Reading) -> str:
