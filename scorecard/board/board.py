@@ -29,7 +29,8 @@ class Board:
     """Readings by series, oldest first and without gaps, with what is needed to show them.
 
     ``empty``: makes the grey reading of a metric in a period for which nothing was computed.
-    ``problems``: metric → why it could not be computed. ``explanations``: metric → its SQL and states. ``notes`` answers from the journal, newest first.
+    ``problems``: metric → why it could not be computed.
+    ``explanations``: metric → its SQL and states. ``notes`` answers from the journal, newest first.
     """
 
     version: int

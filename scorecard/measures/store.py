@@ -6,7 +6,8 @@ and slice. ``meter.days``: the calendar. ``meter.known``: which states there are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -110,9 +111,9 @@ class Pending:
             frames["fresh_known"] = pl.DataFrame(self.known, schema=KNOWN)
             statements.append(_inserted("known", KNOWN))
         if self.renewed is not None:
-            states, generation, at, ahead = self.renewed
+            renewed, generation, at, ahead = self.renewed
             values = f"generation = {generation}, measured_at = {moment_literal(at)}, future = {str(ahead).lower()}"
-            names = ", ".join(literal(s) for s in sorted(states))
+            names = ", ".join(literal(s) for s in sorted(renewed))
             statements.append((f"UPDATE meter.known SET {values} WHERE state IN ({names})", ()))
         if statements:
             engine.write(statements, frames)
@@ -130,7 +131,7 @@ def between(bounds: Sequence[tuple[datetime, datetime]], bucket: str = "bucket")
     return f"({' OR '.join(parts)})" if parts else "false"
 
 
-def open_store(engine: Engine, wanted: Set[str], token: str) -> dict[str, Known]:
+def open_store(engine: Engine, wanted: AbstractSet[str], token: str) -> dict[str, Known]:
     """Makes the tables where they are missing, takes them over, and says which of the wanted states are kept.
 
     Whoever holds what is kept in memory asks ``owner`` before relying on it: another may have written since.
