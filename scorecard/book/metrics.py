@@ -334,7 +334,7 @@ def _not_yet(kind: str, read: Fields, draft: Draft, notes: Notes) -> Measure | N
         for key in ("of", "output", "input", "quality")
         if kind in {"cumulative", "scaling"} and key in read
     )
-    return NotYet(kind, _options(read), names)  # type: ignore[arg-type]
+    return NotYet(kind, _options(read), names)  # type: ignore[arg-type]  # the shape has checked the word
 
 
 def _options(read: Fields) -> dict[str, object]:

@@ -231,5 +231,5 @@ def _checks(fields: Fields, notes: Notes) -> tuple[Check, ...]:
             text = read_check(value[0], fields.owner, notes)
             found.append(Check("sql", text=text, place=value[0].place, node=value[0]))
         else:
-            found.append(Check(kind, columns=tuple(name for _, name in value), place=node.place))  # type: ignore[arg-type]
+            found.append(Check(kind, columns=tuple(name for _, name in value), place=node.place))  # type: ignore[arg-type]  # the shape has checked the word
     return tuple(found)

@@ -163,8 +163,8 @@ def versus_of(read: tuple[YamlNode, object], owner: str, notes: Notes) -> Versus
             notes.error(node, f"'versus' of {owner} is '{shown(node)}', expected {{back: 4}} or {{mean_of: 4}}")
             return None
         kind = next(iter(value.nodes))
-        return Versus(kind, value.get(kind)) if kind in value else None  # type: ignore[arg-type]
-    return Versus(str(value))  # type: ignore[arg-type]
+        return Versus(kind, value.get(kind)) if kind in value else None  # type: ignore[arg-type]  # the shape has checked the word
+    return Versus(str(value))  # type: ignore[arg-type]  # the shape has checked the word
 
 
 def _glide(read: Fields | None, metric: Judged, notes: Notes) -> Glide | None:

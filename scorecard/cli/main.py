@@ -16,7 +16,7 @@ from scorecard import __version__
 from scorecard.cli import check, explain, loads, readings, refresh, schema, serve, tokens
 from scorecard.cli.output import FORMATS_HELP
 from scorecard.cli.session import FORMATS, Options, Session
-from scorecard.ground.errors import Problem, Refused, ScorecardError, did_you_mean
+from scorecard.ground.errors import Problem, ScorecardError, did_you_mean
 
 GLOBAL = {"--config": "config", "--data": "data", "--now": "now", "--format": "format"}
 
@@ -132,6 +132,3 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(1)
     sys.exit(status)
-
-
-__all__ = ["Refused", "app", "execute", "main", "split_options"]
