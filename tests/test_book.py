@@ -10,7 +10,7 @@ import pytest
 
 from connectors.names import RESERVED, collisions, normalise, normalise_all
 from scorecard.book.columns import columns_read
-from scorecard.book.model.metric import Change, Count, Formula, NotYet, Quantile, Ratio, Stock
+from scorecard.book.model.metric import Change, Count, Formula, Quantile, Ratio, Scaling, Stock
 from scorecard.book.model.organization import Person
 from scorecard.book.model.source import Schedule
 from scorecard.book.read import check_columns, read_book, read_lenient
@@ -37,7 +37,7 @@ def test_the_complete_example_loads(tmp_path: Path) -> None:
     later = [str(warning) for warning in book.warnings]
     assert any("'scaling' of metric 'scales'" in text for text in later)
     assert book.metrics["scales"].later == ("scaling",)
-    assert isinstance(book.metrics["scales"].measure, NotYet)
+    assert book.metrics["scales"].measure == Scaling("tickets_resolved", "paid_hours", "csat")
     assert book.tests[0].given == {"surveys": "fixtures/two_weeks.csv"}
     assert any("not run yet" in text for text in later)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scorecard.book.expressions import expression
-from scorecard.book.model.metric import Change, Count, Measure, NotYet, Stock
+from scorecard.book.model.metric import Age, Change, Count, Measure, Stock
 from scorecard.ground.errors import NotFound
 from scorecard.judgement.targets import Versus
 from scorecard.warehouse.engine import Touched
@@ -284,7 +284,7 @@ def test_a_metric_that_fails_disturbs_no_other(world: World) -> None:
         metric("unitless", average("resolved_at - created_at")),
         metric("quantile", quantile("cast(team as double)")),
         metric("of_lost", formula("good / lost")),
-        metric("later", NotYet("age")),
+        metric("later", Age("created_at", "resolved_at")),
     )
     world.load("tickets", ROWS)
     measured = world.measure()

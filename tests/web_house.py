@@ -16,7 +16,7 @@ from scorecard.board.build import Ingredients, build
 from scorecard.board.publish import Publisher
 from scorecard.board.reading import SourceState
 from scorecard.book.model import Book
-from scorecard.book.model.metric import Count, Metric, NotYet, Split
+from scorecard.book.model.metric import Count, Manual, Metric, Split
 from scorecard.book.model.organization import Organization, Panel, Person, Process, Review, Shown, Team
 from scorecard.book.model.source import Schedule, Source
 from scorecard.ground.errors import NotFound, Problem, did_you_mean
@@ -67,7 +67,7 @@ def book() -> Book:
             split=Split("team", "team"),
         ),
         metric("=grown", team="support", role="lagging", title="=HYPERLINK(1)", unit="-units"),
-        metric("mood", team="support", measure=NotYet("manual"), source=None, time=None),
+        metric("mood", team="support", measure=Manual(), source=None, time=None),
     )
     return Book(
         organization=Organization("Test", ANA, "Europe/Berlin"),

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from scorecard.book.model import Book
 from scorecard.book.model.metric import (
+    Age,
+    Cohort,
     Count,
     Distinct,
     Expression,
+    Level,
     Mean,
     Metric,
-    NotYet,
     Quantile,
     Ratio,
     Stock,
@@ -149,32 +151,34 @@ def _of_metric(metric: Metric, owner: str) -> Iterator[Used]:
     for expression in _expressions(metric):
         for name, place in expression.spots:
             yield name, owner, place
-    if isinstance(measure, Stock):
-        yield measure.opened, owner, places.get("stock.opened")
-        yield measure.closed, owner, places.get("stock.closed")
-    elif isinstance(measure, NotYet):
-        for key in ("opened", "closed"):
-            if key in measure.options:
-                yield str(measure.options[key]), owner, places.get(f"{measure.kind}.{key}")
+    yield from ((name, owner, place) for name, place in _spans(metric))
+    if isinstance(measure, Level):
+        for name in measure.key:
+            yield name, owner, places.get("stock.key", places.get("stock", metric.place))
 
 
 def _times(metric: Metric) -> Iterator[tuple[str, Place | None]]:
     if metric.time is not None and "time" in metric.places:
         yield metric.time, metric.places["time"]
-    if isinstance(metric.measure, Stock):
-        yield metric.measure.opened, metric.places.get("stock.opened")
-        yield metric.measure.closed, metric.places.get("stock.closed")
+    yield from _spans(metric)
+
+
+def _spans(metric: Metric) -> Iterator[tuple[str, Place | None]]:
+    """The columns between which an item is open."""
+    measure = metric.measure
+    if isinstance(measure, Stock | Age):
+        key = "stock" if isinstance(measure, Stock) else "age"
+        yield measure.opened, metric.places.get(f"{key}.opened")
+        yield measure.closed, metric.places.get(f"{key}.closed")
 
 
 def _expressions(metric: Metric) -> Iterator[Expression]:
     measure = metric.measure
     if metric.where is not None:
         yield metric.where
-    if isinstance(measure, Count | Sum | Mean | Quantile | Distinct) and measure.of is not None:
+    if isinstance(measure, Count | Sum | Mean | Quantile | Distinct | Level) and measure.of is not None:
         yield measure.of
-    elif isinstance(measure, Ratio):
+    elif isinstance(measure, Ratio | Cohort):
         yield from (measure.of, measure.to)
     elif isinstance(measure, Stock) and measure.sum is not None:
         yield measure.sum
-    elif isinstance(measure, NotYet):
-        yield from (option for option in measure.options.values() if isinstance(option, Expression))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scorecard.book.model.metric import Metric, NotYet
+from scorecard.book.model.metric import Age, Cohort, Cumulative, Level, Manual, Measure, Metric, Scaling
 from scorecard.book.model.source import Source
 from scorecard.book.notes import Notes
 from scorecard.ground.errors import Place
@@ -12,16 +12,25 @@ from scorecard.judgement.targets import FromSource
 
 PAGING = {"link", "page", "offset", "cursor", "odata"}
 AUTH = {"bearer", "basic", "key"}
+MEASURES: dict[type, tuple[str, str]] = {
+    Level: ("stock", "stock: {level}"), Age: ("age", "age"), Cohort: ("cohort", "cohort"),
+    Cumulative: ("cumulative", "cumulative"), Scaling: ("scaling", "scaling"), Manual: ("manual", "manual"),
+}  # fmt: skip
+"""Measures that are not computed yet: (key, name)."""
 METRIC_KEYS = {"leads": "leading indicators", "counter": "counter metrics"}
+
+
+def later_measure(measure: Measure) -> str | None:
+    """The name of a measure that is not computed yet; None for those that are."""
+    return MEASURES[type(measure)][1] if type(measure) in MEASURES else None
 
 
 def mark_later(metric: Metric, notes: Notes) -> Metric:
     """The metric with ``later`` filled in; each key is warned of at its place."""
     found: list[tuple[str, Place | None, str]] = []
-    measure = metric.measure
-    if isinstance(measure, NotYet):
-        key: str = "stock" if measure.kind == "level" else measure.kind
-        found.append((key, metric.places.get(key), f"{'stock: {level}' if measure.kind == 'level' else key} metrics"))
+    if type(metric.measure) in MEASURES:
+        key, name = MEASURES[type(metric.measure)]
+        found.append((key, metric.places.get(key), f"{name} metrics"))
     if metric.pace == "profile" and "pace" in metric.places:
         found.append(("pace", metric.places["pace"], "the profile method; working days are used"))
     found += [(key, metric.places[key], what) for key, what in METRIC_KEYS.items() if key in metric.places]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from scorecard.book.files import Written
-from scorecard.book.model.metric import Change, Formula, Metric, NotYet, Stock
+from scorecard.book.model.metric import Age, Change, Cumulative, Formula, Level, Metric, Scaling, Stock
 from scorecard.book.model.organization import ORGANIZATION, Team
 from scorecard.book.model.source import Source
 from scorecard.book.notes import Notes, Subject
@@ -106,9 +106,7 @@ def settle_times(metrics: dict[str, Metric], sources: Mapping[str, Source], note
         time = sources[metric.source].time
         if time is not None:
             metrics[name] = replace(metric, time=time)
-        elif not isinstance(metric.measure, Stock) and not (
-            isinstance(metric.measure, NotYet) and metric.measure.kind == "age"
-        ):
+        elif not isinstance(metric.measure, Stock | Age):
             notes.subject = ("metrics", name)
             hint = f"add 'time: COLUMN' here or to source '{metric.source}'"
             notes.error(
@@ -132,11 +130,9 @@ def check_parts(metrics: Mapping[str, Metric], notes: Notes) -> None:
         notes.subject = ("metrics", metric.name)
         parts = [metrics[name] for name in parts_of(metric) if name in metrics and name != metric.name]
         _check_grain(metric, parts, notes)
-        if isinstance(metric.measure, NotYet) and metric.measure.kind == "cumulative":
+        if isinstance(metric.measure, Cumulative):
             for part in parts:
-                if isinstance(part.measure, Stock) or (
-                    isinstance(part.measure, NotYet) and part.measure.kind == "level"
-                ):
+                if isinstance(part.measure, Stock | Level):
                     notes.error(
                         _part_place(metric, part.name),
                         f"metric '{metric.name}' runs up '{part.name}', a stock, which does not add up",
@@ -161,7 +157,12 @@ def _part_place(metric: Metric, part: str) -> Place | None:
         return next((place for name, place in measure.expression.spots if name == part), metric.place)
     if isinstance(measure, Change):
         return metric.places.get("change.of", metric.place)
-    return metric.places.get(f"{measure.kind}.of", metric.place) if isinstance(measure, NotYet) else metric.place
+    if isinstance(measure, Cumulative):
+        return metric.places.get("cumulative.of", metric.place)
+    if isinstance(measure, Scaling):
+        key = next(k for k in ("output", "input", "quality") if getattr(measure, k) == part)
+        return metric.places.get(f"scaling.{key}", metric.place)
+    return metric.place
 
 
 def _circles(metrics: Mapping[str, Metric]) -> Iterator[list[str]]:

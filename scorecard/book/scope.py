@@ -5,7 +5,21 @@ from __future__ import annotations
 import sqlglot.expressions as exp
 
 from scorecard.book.model import Book
-from scorecard.book.model.metric import Change, Formula, Mean, Metric, NotYet, Quantile, Ratio, Stock
+from scorecard.book.model.metric import (
+    Age,
+    Change,
+    Cohort,
+    Cumulative,
+    Formula,
+    Level,
+    Manual,
+    Mean,
+    Metric,
+    Quantile,
+    Ratio,
+    Scaling,
+    Stock,
+)
 
 
 def parts_of(metric: Metric) -> tuple[str, ...]:
@@ -13,9 +27,12 @@ def parts_of(metric: Metric) -> tuple[str, ...]:
     measure = metric.measure
     if isinstance(measure, Formula):
         return tuple(sorted(measure.expression.columns))
-    if isinstance(measure, Change):
+    if isinstance(measure, Change | Cumulative):
         return (measure.of,)
-    return measure.metrics if isinstance(measure, NotYet) else ()
+    if isinstance(measure, Scaling):
+        named = (measure.output, measure.input, measure.quality)
+        return tuple(dict.fromkeys(name for name in named if name is not None))
+    return ()
 
 
 def rests_on(book: Book, metric: Metric) -> tuple[Metric, ...]:
@@ -65,17 +82,16 @@ def inherits_target(metric: Metric, book: Book, grain: str, slice_: tuple[str, s
 
     What adds up (and distinct) does not: a week's target says nothing about a month or about one team. Means, ratios,
     quantiles and ages do; so does a formula whose outermost operator is a division, and a change in percent. A stock
-    keeps it at other grains, not in slices. A change in points follows its metric.
+    keeps it at other grains, not in slices, and so does a manual value that does not fold by sum. A change in points
+    follows its metric.
     """
     measure = metric.measure
-    if isinstance(measure, Mean | Ratio | Quantile):
+    if isinstance(measure, Mean | Ratio | Quantile | Age | Cohort):
         return True
-    if isinstance(measure, Stock):
+    if isinstance(measure, Stock | Level) or (isinstance(measure, Manual) and measure.fold != "sum"):
         return slice_ is None
     if isinstance(measure, Formula):
         return isinstance(measure.expression.tree.unnest(), exp.Div)
     if isinstance(measure, Change):
         return measure.as_ == "percent" or inherits_target(book.metrics[measure.of], book, grain, slice_)
-    if isinstance(measure, NotYet):
-        return measure.kind in {"age", "cohort"} or (measure.kind in {"level", "manual"} and slice_ is None)
     return False

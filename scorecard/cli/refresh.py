@@ -25,7 +25,7 @@ SAID_AT_MOST = 20
 @click.pass_context
 def refresh(context: click.Context, sources: tuple[str, ...], full: bool, recompute: bool) -> None:
     """Pull once (all sources by default), compute, publish; say what became of each source's rows."""
-    from scorecard.book.model.metric import NotYet
+    from scorecard.book.later import later_measure
 
     session = session_of(context)
     with opened(session) as product:
@@ -38,7 +38,7 @@ def refresh(context: click.Context, sources: tuple[str, ...], full: bool, recomp
         board = refresher.publish(recompute=recompute)
         say_problems(session, loads)
         for name, problem in board.problems.items():
-            if not isinstance(product.refresher.book.metrics[name].measure, NotYet):  # `check` says those
+            if later_measure(product.refresher.book.metrics[name].measure) is None:  # `check` says those
                 session.warn(str(problem))
         if session.options.format == "json":
             print_json(session, {"version": board.version, "loads": [as_json(load) for load in loads]})

@@ -11,16 +11,18 @@ from typing import TypeVar
 import polars as pl
 
 from scorecard.book.columns import columns_read
+from scorecard.book.later import later_measure
 from scorecard.book.model import Book
-from scorecard.book.model.metric import Metric, NotYet
+from scorecard.book.model.metric import Metric
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.cuts import Cuts
 from scorecard.measures.explaining import explained
 from scorecard.measures.grid import Grid
+from scorecard.measures.lowering import lower
 from scorecard.measures.needs import Needs
 from scorecard.measures.place import Here, has_whole_hours
-from scorecard.measures.plan import Lowered, Plan, axes, coarser, gather, identity, lower
+from scorecard.measures.plan import Lowered, Plan, axes, coarser, gather, identity
 from scorecard.measures.ranges import DAY
 from scorecard.measures.series import Weaver
 from scorecard.measures.slices import Slicing
@@ -170,7 +172,7 @@ class Meter:
         return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver)
 
     def _lowered(self, metric: Metric, standings: Mapping[str, Standing], slicing: Slicing) -> Lowered:
-        if metric.source is not None and metric.source not in standings and not isinstance(metric.measure, NotYet):
+        if metric.source is not None and metric.source not in standings and later_measure(metric.measure) is None:
             return Lowered(metric, coarser(metric.grain))  # never loaded: no columns to check against, no numbers
 
         def probe(source: str, values: tuple[str, ...]) -> tuple[pl.DataType, ...]:

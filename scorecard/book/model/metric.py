@@ -16,6 +16,7 @@ from scorecard.judgement.targets import Target, Versus
 
 Role = Literal["leading", "lagging"]
 SliceKind = Literal["team", "process"]
+Fold = Literal["last", "mean", "max"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,15 +106,82 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class NotYet:
-    """A measure of the format that is read and checked, and not computed yet. ``metrics`` are the metrics it names."""
+class Level:
+    """A stock whose rows state the level themselves, one line of them per value of ``key`` (none: one line).
 
-    kind: Literal["level", "age", "cohort", "cumulative", "scaling", "manual"]
-    options: Mapping[str, object] = field(default_factory=dict)
-    metrics: tuple[str, ...] = ()
+    ``carry`` False: daily snapshots, a key that is in none of a day's rows is gone. True: a change log, each key keeps
+    its last value, and null ends it. ``fold``: which of a period's levels counts.
+    """
+
+    of: Expression
+    key: tuple[str, ...] = ()
+    fold: Fold = "last"
+    carry: bool = False
 
 
-Measure = Count | Sum | Mean | Quantile | Distinct | Ratio | Stock | Formula | Change | NotYet
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How old the open items are as of the period's end: the quantile ``q`` in the metric's unit, or the share of them
+    that is older than ``over_seconds``; one of the two is None."""
+
+    opened: str
+    closed: str
+    q: float | None = 0.9
+    over_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """A ratio of aggregates dated by the cohort's start; a period is judged ``matures_after_seconds`` after its end."""
+
+    of: Expression
+    to: Expression
+    matures_after_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cumulative:
+    """Another metric running up from the start of a longer period; or, ``weeks`` given, over so many weeks up to the end."""
+
+    of: str
+    over: Literal["month", "quarter", "year"] | None
+    weeks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """The elasticity of one metric with respect to another, by quarters; ``quality`` must not suffer."""
+
+    output: str
+    input: str
+    quality: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manual:
+    """Values come from people. ``second_person``: a value counts once another person has signed it off."""
+
+    fold: Literal["last", "sum", "mean"] = "last"
+    second_person: bool = False
+
+
+Measure = (
+    Count
+    | Sum
+    | Mean
+    | Quantile
+    | Distinct
+    | Ratio
+    | Stock
+    | Level
+    | Age
+    | Cohort
+    | Cumulative
+    | Formula
+    | Change
+    | Scaling
+    | Manual
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from scorecard.board.board import Board
-from scorecard.book.model.metric import Metric, NotYet
+from scorecard.book.model.metric import Manual, Metric
 from scorecard.ground.clock import utc_text
 from scorecard.ground.errors import Problem, Refused, did_you_mean
 from scorecard.journal.journal import Journal
@@ -178,7 +178,7 @@ class Form:
         if metric.split is not None:
             return metric.split.kind == kind
         # A formula or a manual value has slices without a split of its own.
-        manual = isinstance(metric.measure, NotYet)
+        manual = isinstance(metric.measure, Manual)
         return manual or any(
             key[0] == metric.name and key[2] is not None and key[2][0] == kind for key in self.board.readings
         )
@@ -220,7 +220,7 @@ def value(form: Form) -> None:
     form.text("text", required=False)
     name = form.kept.get("metric")
     metric = form.board.book.metrics.get(name) if isinstance(name, str) else None
-    if metric is not None and not (isinstance(metric.measure, NotYet) and metric.measure.kind == "manual"):
+    if metric is not None and not isinstance(metric.measure, Manual):
         form.wrong(f"'{metric.name}' is computed, not given by people", "only metrics with `manual` take values")
 
 
