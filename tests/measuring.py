@@ -13,7 +13,19 @@ import pyarrow as pa
 from connectors.contract import Batch
 from scorecard.book.expressions import expression
 from scorecard.book.model import Book
-from scorecard.book.model.metric import Count, Distinct, Formula, Mean, Measure, Metric, Quantile, Ratio, Split, Sum
+from scorecard.book.model.metric import (
+    Cohort,
+    Count,
+    Distinct,
+    Formula,
+    Mean,
+    Measure,
+    Metric,
+    Quantile,
+    Ratio,
+    Split,
+    Sum,
+)
 from scorecard.book.model.organization import Organization, Person, Process, Team
 from scorecard.book.model.source import Column, Schedule, Source
 from scorecard.ground.clock import FixedClock
@@ -64,6 +76,10 @@ def distinct(of: str) -> Distinct:
 
 def ratio(of: str, to: str, per: float = 1.0) -> Ratio:
     return Ratio(expression(of, "aggregate"), expression(to, "aggregate"), per)
+
+
+def cohort(of: str, to: str, matures_after_days: int = 7) -> Cohort:
+    return Cohort(expression(of, "aggregate"), expression(to, "aggregate"), matures_after_days * 86_400)
 
 
 def formula(text: str) -> Formula:

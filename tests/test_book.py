@@ -369,7 +369,7 @@ def test_good_columns_and_tables_that_are_not_loaded_are_no_problem(tmp_path: Pa
         ("formula: tickets_resolved / tickets_created", "cumulative: {of: tickets_created, over: year}", "not computed yet: cumulative"),
         ("formula: tickets_resolved / tickets_created", "manual: {fold: last}", "not computed yet: manual"),
         ("stock: {opened: created_at, closed: resolved_at}", "age: {opened: created_at, closed: resolved_at, q: 0.9}", "not computed yet: age"),
-        ("count: resolved_at", "cohort: {of: count(score), to: rows, matures_after: 7d}", "not computed yet: cohort"),
+        ("count: resolved_at", "cohort: {of: count_if(not open), to: rows, matures_after: 7d}", "'not open' of metric"),
         ("    role: lagging\n    source: tickets\n    ratio", "    role: leading\n    source: tickets\n    ratio", None),
     ],
 )  # fmt: skip

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from scorecard.board.board import Board, Stamp
+from scorecard.board.maturity import Maturity
 from scorecard.board.reading import Reading, SeriesKey, SourceState
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Metric
@@ -81,6 +82,7 @@ class Judge:
     def __init__(self, made_of: Ingredients, measured: Measured) -> None:
         self._of = made_of
         self._measured = measured
+        self._maturity = Maturity(made_of.book, made_of.calendar, made_of.standings, made_of.now)
         self._rests: dict[str, tuple[Metric, ...]] = {}
         self._stamps: dict[str, Stamp] = {}
         self._adding: dict[str, bool] = {}
@@ -214,6 +216,7 @@ class Judge:
             fresh_until=until,
             quiet_until=quiet,
             data_until=data_until,
+            too_young=self._maturity.too_young(metric, period),
             too_few=self._too_few(metric, slice_, period),
             has_target=entry is not None,
             target=target,

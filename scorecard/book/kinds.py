@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import sqlglot.expressions as exp
 
@@ -116,10 +116,13 @@ def _ratio(read: Fields, draft: Draft, notes: Notes) -> Measure | None:
     if read.get("per") == 0:
         notes.error(read.nodes["per"], f"'per' of {draft.owner} is 0", "write 1000 for so many of a thousand")
     sampling = read.get("sampling")
-    if sampling is None:
-        counted = isinstance(to.tree, exp.Count) or _is_rows(to)
-        sampling = "binomial" if isinstance(of.tree, exp.CountIf) and counted else "none"
-    return Ratio(of, to, float(read.get("per", 1.0)), sampling)
+    return Ratio(of, to, float(read.get("per", 1.0)), _sampling(of, to) if sampling is None else sampling)
+
+
+def _sampling(of: Expression, to: Expression) -> Literal["binomial", "none"]:
+    """How the noise of a share is judged where nobody says it: some of all that were counted."""
+    counted = isinstance(to.tree, exp.Count) or _is_rows(to)
+    return "binomial" if isinstance(of.tree, exp.CountIf) and counted else "none"
 
 
 def _stock(read: Fields, draft: Draft, notes: Notes) -> Measure | None:
@@ -176,7 +179,8 @@ def _age(read: Fields, draft: Draft, notes: Notes) -> Measure | None:
 def _cohort(read: Fields) -> Measure | None:
     if any(key not in read for key in ("of", "to", "matures_after")):
         return None
-    return Cohort(read.get("of"), read.get("to"), read.get("matures_after"))
+    of, to = read.get("of"), read.get("to")
+    return Cohort(of, to, read.get("matures_after"), _sampling(of, to))
 
 
 def _cumulative(read: Fields) -> Measure | None:

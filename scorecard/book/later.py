@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scorecard.book.model.metric import Age, Cohort, Cumulative, Level, Manual, Measure, Metric, Scaling
+from scorecard.book.model.metric import Age, Cumulative, Level, Manual, Measure, Metric, Scaling
 from scorecard.book.model.source import Source
 from scorecard.book.notes import Notes
 from scorecard.ground.errors import Place
@@ -13,7 +13,7 @@ from scorecard.judgement.targets import FromSource
 PAGING = {"link", "page", "offset", "cursor", "odata"}
 AUTH = {"bearer", "basic", "key"}
 MEASURES: dict[type, tuple[str, str]] = {
-    Level: ("stock", "stock: {level}"), Age: ("age", "age"), Cohort: ("cohort", "cohort"),
+    Level: ("stock", "stock: {level}"), Age: ("age", "age"),
     Cumulative: ("cumulative", "cumulative"), Scaling: ("scaling", "scaling"), Manual: ("manual", "manual"),
 }  # fmt: skip
 """Measures that are not computed yet: (key, name)."""

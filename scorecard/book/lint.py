@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import sqlglot.expressions as exp
 
 from scorecard.book.model import Book
-from scorecard.book.model.metric import Expression, Metric, Ratio
+from scorecard.book.model.metric import Cohort, Expression, Metric, Ratio
 from scorecard.book.model.organization import Team
 from scorecard.book.notes import Notes
 
@@ -29,7 +29,7 @@ def lint(book: Book, notes: Notes) -> None:
 def _conditions(metric: Metric) -> Iterator[Expression]:
     if metric.where is not None:
         yield metric.where
-    if isinstance(metric.measure, Ratio):
+    if isinstance(metric.measure, Ratio | Cohort):
         yield from (metric.measure.of, metric.measure.to)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import sqlglot.expressions as exp
 
-from scorecard.book.model.metric import Change, Mean, Ratio, Stock, Sum
+from scorecard.book.model.metric import Change, Cohort, Mean, Ratio, Stock, Sum
 from scorecard.measures.plan import Atom, Lowered
 from scorecard.measures.states.additive import NOTHING, Amount, number
 from scorecard.measures.values import Cell
@@ -77,8 +77,8 @@ def base_cell(one: Lowered, amounts: Sequence[Amount | None]) -> Cell:
         return Cell(missing=NOT_FINITE)
     measure, first = one.metric.measure, found[0]
     value = number(one.atoms[0], first)
-    if isinstance(measure, Ratio):
-        return _ratio(one, measure, found)
+    if isinstance(measure, Ratio | Cohort):
+        return _ratio(one, measure.per if isinstance(measure, Ratio) else 1.0, found)
     if isinstance(measure, Mean):
         mean = None if not first.n or value is None else finite(value / first.n)
         missing = NO_VALUES if mean is None else None
@@ -90,7 +90,7 @@ def base_cell(one: Lowered, amounts: Sequence[Amount | None]) -> Cell:
     return Cell(float(first.n), n=first.n)
 
 
-def _ratio(one: Lowered, measure: Ratio, amounts: Sequence[Amount]) -> Cell:
+def _ratio(one: Lowered, per: float, amounts: Sequence[Amount]) -> Cell:
     look = _look_at(one.atoms, amounts)
     assert one.above is not None  # noqa: S101 - a ratio was lowered with both
     assert one.below is not None  # noqa: S101
@@ -100,7 +100,7 @@ def _ratio(one: Lowered, measure: Ratio, amounts: Sequence[Amount]) -> Cell:
     n = int(below) if below >= 0 else None
     if below == 0:
         return Cell(None, above, below, n, NO_BASE)
-    value = finite(above / below * measure.per)
+    value = finite(above / below * per)
     return Cell(value, above, below, n, None if value is not None else NOT_FINITE)
 
 

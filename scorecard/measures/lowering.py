@@ -11,6 +11,7 @@ from scorecard.book.later import later_measure
 from scorecard.book.model import Book
 from scorecard.book.model.metric import (
     Change,
+    Cohort,
     Count,
     Distinct,
     Expression,
@@ -118,7 +119,7 @@ class _Atoms:
     def of_measure(self) -> tuple[exp.Expression | None, exp.Expression | None]:
         """Above and below the line, over ``_0``, ``_1``, …; below is None where nothing is divided."""
         measure = self._metric.measure
-        if isinstance(measure, Ratio):
+        if isinstance(measure, Ratio | Cohort):
             return self._lowered(measure.of, measure.of.tree), self._lowered(measure.to, measure.to.tree)
         if isinstance(measure, Count) and measure.of is not None:
             return self._add(Atom("count", self._compiler.value(measure.of), self._where), measure.of), None

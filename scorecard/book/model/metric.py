@@ -137,6 +137,7 @@ class Cohort:
     of: Expression
     to: Expression
     matures_after_seconds: int
+    sampling: Literal["binomial", "none"] = "none"
 
 
 @dataclass(frozen=True, slots=True)
