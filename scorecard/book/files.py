@@ -9,8 +9,9 @@ from pathlib import Path
 
 from scorecard.book.notes import Notes, shown
 from scorecard.book.shapes.records import Fields
+from scorecard.book.texts import ON_DISK, Texts
 from scorecard.ground.errors import Place, Problem, did_you_mean
-from scorecard.ground.yamlfile import YamlList, YamlMap, YamlNode, YamlText, parse, read_text
+from scorecard.ground.yamlfile import YamlList, YamlMap, YamlNode, YamlText, parse
 
 SECTIONS = ("sources", "teams", "processes", "panels", "reviews", "metrics")
 TOP_KEYS = ("version", "include", "organization", *SECTIONS, "defaults", "tests")
@@ -99,37 +100,49 @@ def _read_dotenv(path: Path) -> dict[str, str]:
     return found
 
 
-def read_files(path: Path, text: str | None, environment: Environment, notes: Notes) -> Written:
-    """Reads the file and all that it includes. Problems go to ``notes``."""
+def read_files(
+    path: Path,
+    text: str | None,
+    environment: Environment,
+    notes: Notes,
+    texts: Texts = ON_DISK,
+    name: str | None = None,
+) -> Written:
+    """Reads the file (``text`` stands in for its own) and all that it includes; ``name`` is how people know it.
+
+    Problems go to ``notes``.
+    """
     written = Written()
-    waiting: list[tuple[Path, str, str | None, YamlText | None]] = [(path, str(path), text, None)]
+    waiting: list[tuple[Path, str, str | None, YamlText | None]] = [(path, name or str(path), text, None)]
     seen: dict[Path, YamlText | None] = {path.resolve(): None}
     while waiting:
-        each, name, given, asked = waiting.pop(0)
-        root = _read_root(each, name, given, asked, notes)
+        each, shown_as, given, asked = waiting.pop(0)
+        root = _read_root(each, shown_as, given, asked, notes, ON_DISK if shown_as.startswith("pack:") else texts)
         if root is None:
             continue
-        file = BookFile(each, name, root)
+        file = BookFile(each, shown_as, root)
         written.files.append(file)
         _fill_file(file, environment, notes)
         for include in _includes(file, notes):
-            for found, shown_as in _matches(file, include, notes):
+            for found, found_as in _matches(file, include, notes, texts):
                 if found.resolve() in seen:
                     continue
                 if len(seen) > MOST_FILES:
                     notes.error(include, f"more than {MOST_FILES} files are included")
                     return written
                 seen[found.resolve()] = include
-                waiting.append((found, shown_as, None, include))
+                waiting.append((found, found_as, None, include))
     for file in written.files:
         _merge(file, written, notes)
     return written
 
 
-def _read_root(path: Path, name: str, text: str | None, asked: YamlText | None, notes: Notes) -> YamlMap | None:
+def _read_root(
+    path: Path, name: str, text: str | None, asked: YamlText | None, notes: Notes, texts: Texts
+) -> YamlMap | None:
     problems: list[Problem] = []
     if text is None:
-        text, problems = read_text(path, name)
+        text, problems = texts.text(path, name)
     if text is None:
         for problem in problems:
             hint = problem.hint or (
@@ -167,7 +180,7 @@ def _includes(file: BookFile, notes: Notes) -> Iterator[YamlText]:
             yield item
 
 
-def _matches(file: BookFile, include: YamlText, notes: Notes) -> Iterator[tuple[Path, str]]:
+def _matches(file: BookFile, include: YamlText, notes: Notes, texts: Texts) -> Iterator[tuple[Path, str]]:
     pattern = include.text.strip()
     if pattern.startswith("pack:"):
         yield from _pack(include, pattern.removeprefix("pack:").strip(), notes)
@@ -182,7 +195,7 @@ def _matches(file: BookFile, include: YamlText, notes: Notes) -> Iterator[tuple[
     if not any(sign in pattern for sign in "*?["):
         yield file.folder / pattern, str(Path(file.name).parent / pattern)
         return
-    found = sorted(path for path in file.folder.glob(pattern) if path.is_file())
+    found = texts.matches(file.folder, pattern)
     if not found:
         notes.error(include, f"no file matches the include '{shown(include)}'", f"looked in {file.folder}")
     for path in found:

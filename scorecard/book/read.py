@@ -15,19 +15,27 @@ from scorecard.book.files import Environment, Written, read_files
 from scorecard.book.lint import lint
 from scorecard.book.model import Book, Broken
 from scorecard.book.notes import Notes, Subject
+from scorecard.book.texts import ON_DISK, Texts, absolute
 from scorecard.ground.errors import Problem, Refused, in_order
 from scorecard.ground.yamlfile import YamlMap, YamlText
 
 __all__ = ["check_columns", "read_book", "read_lenient"]
 
 
-def read_book(path: Path, *, environment: Mapping[str, str] | None = None, text: str | None = None) -> Book:
+def read_book(
+    path: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    text: str | None = None,
+    texts: Texts = ON_DISK,
+    name: str | None = None,
+) -> Book:
     """The book of a file and all that it includes; ``Refused`` with every problem, in order, if anything is wrong.
 
     ``environment`` is where ``${NAME}`` is looked up (default: the process's), before a ``.env`` beside the file; ``text``
-    stands in for the file's own.
+    stands in for the file's own, and ``texts`` for the disk. ``name`` is how people know the file.
     """
-    notes, _, book = _read(path, environment, text)
+    notes, _, book = _read(path, environment, text, texts, name)
     errors = [problem for problem in notes.found if problem.severity == "error"]
     if errors:
         raise Refused(*in_order(notes.redacted(notes.found)))
@@ -35,25 +43,32 @@ def read_book(path: Path, *, environment: Mapping[str, str] | None = None, text:
 
 
 def read_lenient(
-    path: Path, *, environment: Mapping[str, str] | None = None, text: str | None = None
+    path: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    text: str | None = None,
+    texts: Texts = ON_DISK,
+    name: str | None = None,
 ) -> tuple[Book, tuple[Problem, ...]]:
     """The book without the definitions that are in error (and those that rest on them), and all errors in order.
 
     Metrics left out are in ``Book.broken``. ``Refused`` only where no definition is at fault but the file itself is: it
-    cannot be read, is no YAML, or its organisation is in error.
+    cannot be read, is no YAML, or its organisation is in error. The arguments are those of ``read_book``.
     """
-    notes, _, book = _read(path, environment, text)
+    notes, _, book = _read(path, environment, text, texts, name)
     if notes.fatal:
         raise Refused(*in_order(notes.redacted(notes.found)))
     errors = [problem for problem in notes.found if problem.severity == "error"]
     return book, in_order(notes.redacted(errors))
 
 
-def _read(path: Path, environment: Mapping[str, str] | None, text: str | None) -> tuple[Notes, Written, Book]:
+def _read(
+    path: Path, environment: Mapping[str, str] | None, text: str | None, texts: Texts, name: str | None
+) -> tuple[Notes, Written, Book]:
     notes = Notes()
     with _without_pauses():
         written = read_files(
-            path, text, Environment(os.environ if environment is None else environment, path.parent), notes
+            path, text, Environment(os.environ if environment is None else environment, path.parent), notes, texts, name
         )
         _blame_writing(written, notes)
         parts = build.build_parts(written, path.parent, notes)
@@ -127,6 +142,7 @@ def _sound(written: Written, parts: build.Parts, notes: Notes) -> Book:
     return Book(
         organization=parts.organization, sources=sources, teams=teams, processes=processes, panels=panels, reviews=reviews,
         metrics=metrics, tests=parts.tests, files=tuple(str(file.path) for file in written.files),
+        texts={absolute(f.path): f.root.file.text for f in written.files if not f.name.startswith("pack:")},
         secrets=tuple(sorted(s for s in notes.secrets if s)), digest=_digest(written), broken=broken,
     )  # fmt: skip
 

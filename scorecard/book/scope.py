@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import sqlglot.expressions as exp
 
 from scorecard.book.model import Book
@@ -20,6 +23,7 @@ from scorecard.book.model.metric import (
     Scaling,
     Stock,
 )
+from scorecard.judgement.targets import FromSource
 
 
 def parts_of(metric: Metric) -> tuple[str, ...]:
@@ -45,6 +49,39 @@ def rests_on(book: Book, metric: Metric) -> tuple[Metric, ...]:
             found[name] = book.metrics[name]
             waiting.extend(parts_of(book.metrics[name]))
     return tuple(found.values())
+
+
+def built_on(book: Book, name: str) -> tuple[Metric, ...]:
+    """Every metric above this one, through all levels, in the book's order."""
+    return tuple(m for m in book.metrics.values() if name in {part.name for part in rests_on(book, m)})
+
+
+def narrowed(book: Book, names: Iterable[str]) -> Book:
+    """The book of some metrics: with all that they rest on, the metrics beside which they are judged, and their sources.
+
+    Panels and reviews, which show others too, are left out.
+    """
+    kept: dict[str, Metric] = {}
+    for name in names:
+        metric = book.metric(name)
+        beside = [
+            book.metrics[n] for n in (*metric.counter, *(lead.metric for lead in metric.leads)) if n in book.metrics
+        ]
+        for one in (metric, *beside):
+            kept.update({m.name: m for m in (one, *rests_on(book, one))})
+    metrics = {
+        n: replace(
+            m,
+            counter=tuple(c for c in m.counter if c in kept),
+            leads=tuple(lead for lead in m.leads if lead.metric in kept),
+        )
+        for n, m in book.metrics.items()
+        if n in kept
+    }
+    read = {s for m in metrics.values() for s in sources_of(book, m)}
+    read |= {t.aim.source for m in metrics.values() for t in m.targets if isinstance(t.aim, FromSource)}
+    sources = {n: s for n, s in book.sources.items() if n in read}
+    return replace(book, metrics=metrics, sources=sources, panels={}, reviews={}, tests=())
 
 
 def sources_of(book: Book, metric: Metric) -> tuple[str, ...]:

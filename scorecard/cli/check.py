@@ -13,6 +13,7 @@ from scorecard.cli import running
 from scorecard.cli.doors import opened, session_of
 from scorecard.cli.output import print_json
 from scorecard.cli.session import Session
+from scorecard.cli.working import read_working
 from scorecard.ground.errors import Place, Problem, Refused, in_order
 
 if TYPE_CHECKING:
@@ -43,11 +44,8 @@ def check(context: click.Context) -> None:
 
 def find_problems(session: Session) -> tuple[Problem, ...]:
     """Everything that is wrong with the working files, sorted by place."""
-    from scorecard.book.read import read_lenient
-
-    path = session.config_file()
     try:
-        book, errors = read_lenient(path)
+        book, errors = read_working(session)
     except Refused as refused:
         return in_order(refused.problems)
     # One metric's mistake does not keep the others from being looked at.
@@ -61,9 +59,9 @@ def found_in_tables(session: Session, book: Book) -> list[Problem]:
         return table_problems(session.product.engine, book)
     found = running.find(data)
     if found is not None:
-        folder = session.config_file().resolve().parent
-        out, _, status = running.ask(found, ["--config", str(session.config_file().resolve()), "tables"])
-        return [_problem(told, folder, session.config_file().parent) for told in json.loads(out)] if status == 0 else []
+        line = ["--folder", str(Path.cwd()), "--config", str(session.options.config), "tables"]
+        out, _, status = running.ask(found, line, book.texts)
+        return [_problem(told) for told in json.loads(out)] if status == 0 else []
     if not (data / "warehouse.duckdb").exists():
         return []
     from scorecard.warehouse.duck import DuckWarehouse
@@ -107,21 +105,16 @@ def table_problems(engine: Engine, book: Book) -> list[Problem]:
 @click.command(hidden=True)
 @click.pass_context
 def tables(context: click.Context) -> None:
-    """What `check` asks the running process for: the problems of a file on disk against the loaded tables, as JSON."""
-    from scorecard.book.read import read_lenient
-
+    """What `check` asks the running process for: the problems of the working files against the loaded tables, as JSON."""
     session = session_of(context)
     with opened(session) as product:
-        book, _ = read_lenient(session.config_file())
+        book, _ = read_working(session)
         print_json(session, [p.as_json() for p in table_problems(product.engine, book)])
 
 
-def _problem(told: dict[str, Any], folder: Path, shown: Path) -> Problem:
-    """A problem from the running process, its file named as on this command line."""
-    file = told["file"]
-    if file is not None and Path(file).is_relative_to(folder):
-        file = str(shown / Path(file).relative_to(folder))
-    place = None if file is None else Place(file, told["line"] or 0, told["column"] or 0)
+def _problem(told: dict[str, Any]) -> Problem:
+    """A problem as the running process told it."""
+    place = None if told["file"] is None else Place(told["file"], told["line"] or 0, told["column"] or 0)
     return Problem(told["message"], place, told["hint"], told["severity"])
 
 

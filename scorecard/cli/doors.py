@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from scorecard.cli import running
 from scorecard.cli.session import Session
 
 if TYPE_CHECKING:
+    from scorecard.book.model import Book
     from scorecard.cli.product import Product
 
 
@@ -29,9 +31,16 @@ def opened(session: Session) -> Iterator[Product]:
         yield session.product
         return
     hand_over(session)
+    with opened_here(session) as product:
+        yield product
+
+
+@contextmanager
+def opened_here(session: Session, book: Book | None = None) -> Iterator[Product]:
+    """The product opened in this process, with a book that was read already or else the file's; closed again at the end."""
     from scorecard.cli.product import open_product
 
-    product = open_product(session.config_file(), session.options.data, session.clock())
+    product = open_product(session.config_file(), session.options.data, session.clock(), book)
     try:
         for notice in product.notices:
             session.warn(str(notice))
@@ -40,12 +49,34 @@ def opened(session: Session) -> Iterator[Product]:
         product.close()
 
 
-def hand_over(session: Session) -> None:
-    """Lets the running process, if there is one, do this very command line; returns only where there is none."""
+def hand_over(session: Session, files: Callable[[], Mapping[str, str]] | None = None) -> None:
+    """Lets the running process, if there is one, do this very command line; returns only where there is none.
+
+    ``files`` gathers the texts of the working files, for a command that looks at them.
+    """
     found = None if session.inside else running.find(session.options.data)
     if found is None:
         return
-    out, err, status = running.ask(found, list(session.arguments))
+    # How it looks is decided here, where the terminal is.
+    looks = ["--folder", str(Path.cwd()), "--color", "always" if session.coloured else "never"]
+    looks += [] if session.width is None else ["--width", str(session.width)]
+    line = [*looks, *without(session.arguments, "--color")]
+    out, err, status = running.ask(found, line, None if files is None else files())
     session.out.write(out)
     session.err.write(err)
     raise click.exceptions.Exit(status)
+
+
+def without(arguments: Sequence[str], option: str) -> list[str]:
+    """A command line without one option and its value."""
+    kept: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        word = waiting.pop(0)
+        if word == "--":
+            return [*kept, word, *waiting]
+        if word == option:
+            waiting = waiting[1:]
+        elif not word.startswith(option + "="):
+            kept.append(word)
+    return kept

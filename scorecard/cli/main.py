@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from scorecard import __version__
-from scorecard.cli import check, explain, loads, readings, refresh, schema, serve, tokens
+from scorecard.cli import check, explain, loads, preview, readings, refresh, schema, serve, tokens
 from scorecard.cli.output import FORMATS_HELP
-from scorecard.cli.session import FORMATS, Options, Session
+from scorecard.cli.session import COLORS, FORMATS, Options, Session
 from scorecard.ground.errors import Problem, ScorecardError, did_you_mean
 
-GLOBAL = {"--config": "config", "--data": "data", "--now": "now", "--format": "format"}
+GLOBAL = {
+    "--config": "config",
+    "--data": "data",
+    "--now": "now",
+    "--format": "format",
+    "--color": "color",
+    "--folder": "folder",
+    "--width": "width",
+}
 
 
 @click.group(name="scorecard", epilog=FORMATS_HELP)
@@ -27,6 +35,9 @@ GLOBAL = {"--config": "config", "--data": "data", "--now": "now", "--format": "f
 @click.option("--data", default="data", show_default=True, help="The data folder: warehouse, journal, running.json.")
 @click.option("--now", help="A fixed clock, for tests and demos: 2026-09-28T08:00:00Z.")
 @click.option("--format", default="table", show_default=True, help="table, json or csv.")
+@click.option("--color", default="auto", show_default=True, help="auto, always or never; NO_COLOR is heeded.")
+@click.option("--folder", hidden=True)
+@click.option("--width", hidden=True)
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def app(**_: object) -> None:
     """A real-time KPI scorecard: sources into DuckDB, metrics in YAML, judged scorecards.
@@ -41,6 +52,7 @@ for command in (
     refresh.refresh,
     readings.values,
     explain.explain,
+    preview.preview,
     loads.loads,
     schema.schema,
     serve.serve,
@@ -72,15 +84,25 @@ def split_options(arguments: Sequence[str]) -> tuple[Options, list[str]]:
             values[GLOBAL[name]] = waiting.pop(0)
         else:
             rest.append(word)
-    chosen = values.get("format", "table")
-    if chosen not in FORMATS:
-        raise click.UsageError(
-            f"--format {chosen!r}: one of {', '.join(FORMATS)} ({did_you_mean(chosen, FORMATS) or 'table is the default'})"
-        )
     options = Options(
-        Path(values.get("config", "metrics.yaml")), Path(values.get("data", "data")), values.get("now"), chosen, debug
+        config=Path(values.get("config", "metrics.yaml")),
+        data=Path(values.get("data", "data")),
+        now=values.get("now"),
+        format=_one_of("format", values, FORMATS),
+        color=_one_of("color", values, COLORS),
+        folder=Path(values.get("folder", "")),
+        width=int(values["width"]) if values.get("width", "").isdecimal() else None,
+        debug=debug,
     )
     return options, rest
+
+
+def _one_of(name: str, values: Mapping[str, str], known: Sequence[str]) -> str:
+    chosen = values.get(name, known[0])
+    if chosen not in known:
+        hint = did_you_mean(chosen, known) or f"{known[0]} is the default"
+        raise click.UsageError(f"--{name} {chosen!r}: one of {', '.join(known)} ({hint})")
+    return chosen
 
 
 def execute(session: Session, arguments: Sequence[str]) -> int:

@@ -5,15 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+import re
+import textwrap
+import unicodedata
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scorecard.cli.session import Session
+from scorecard.ground.numbers import NOTHING, print_against, print_value
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from scorecard.board.reading import Reading
+    from scorecard.ground.periods.calendar import Calendar
+    from scorecard.judgement.targets import Limit
 
 SIGNS = {"green": "●", "amber": "▲", "red": "■", "grey": "◌", "neutral": "○"}
+COLOURING = re.compile(r"\x1b\[[0-9;]*m")
+LEAST_ROOM = 20
+"""Columns under which a last column is not cut any more: too little would be left to read."""
 COLOURS = {"green": "36", "amber": "33", "red": "31", "grey": "90", "neutral": "0"}
 READING_COLUMNS = (
     "metric", "grain", "period", "slice", "value", "text", "status", "reason", "target", "amber", "n", "because",
@@ -25,25 +36,52 @@ def print_json(session: Session, value: object) -> None:
     session.say(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
 
 
-def print_rows(session: Session, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Rows as CSV or as an aligned table, whichever was asked for; numbers to the right."""
+def print_rows(
+    session: Session, headings: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()
+) -> None:
+    """Rows as CSV or as an aligned table, whichever was asked for; numbers (and the columns ``right``) to the right.
+
+    A table wider than the terminal loses the end of its last column, never in a pipe.
+    """
     if session.options.format == "csv":
         session.out.write(as_csv(headings, rows))
         return
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [max([len(h), *(len(row[i]) for row in texts)]) for i, h in enumerate(headings)]
-    right = [
-        bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
-        for i in range(len(headings))
+    widths = [max([len(h), *(visible(row[i]) for row in texts)]) for i, h in enumerate(headings)]
+    to_right = [
+        h in right or (bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows))
+        for i, h in enumerate(headings)
     ]
+    room = None if session.width is None else session.width - sum(w + 2 for w in widths[:-1])
 
     def line(cells: Sequence[str]) -> str:
-        aligned = (c.rjust(w) if r else c.ljust(w) for c, w, r in zip(cells, widths, right, strict=True))
+        last = cells[-1]
+        if room is not None and LEAST_ROOM <= room < visible(last) and "\x1b" not in last:
+            last = last[: room - 1] + "…"
+        aligned = (
+            " " * (w - visible(c)) + c if r else c + " " * (w - visible(c))
+            for c, w, r in zip([*cells[:-1], last], widths, to_right, strict=True)
+        )
         return "  ".join(aligned).rstrip()
 
     session.say(line(list(headings)))
     for row in texts:
         session.say(line(row))
+
+
+def visible(text: str) -> int:
+    """How many columns a text takes: colours take none, and wide characters two."""
+    plain = COLOURING.sub("", text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in plain)
+
+
+def say_wrapped(session: Session, text: str, indent: str = "  ") -> None:
+    """A sentence, on a terminal in lines no longer than it is wide."""
+    if session.width is None:
+        session.say(text)
+        return
+    for line in textwrap.wrap(text, max(LEAST_ROOM, session.width), subsequent_indent=indent):
+        session.say(line)
 
 
 def as_csv(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -66,7 +104,7 @@ def print_readings(session: Session, readings: Sequence[Reading]) -> None:
         print_json(session, {"readings": [r.as_json() for r in readings]})
         return
     if session.options.format == "csv":
-        print_rows(session, READING_COLUMNS, [_flat(r.as_json()) for r in readings])
+        print_rows(session, READING_COLUMNS, [reading_cells(r) for r in readings])
         return
     rows = [
         (r.metric, r.period, "" if r.slice is None else r.slice[1], r.text, status(session, r.status), r.because)
@@ -75,20 +113,46 @@ def print_readings(session: Session, readings: Sequence[Reading]) -> None:
     print_rows(session, ("metric", "period", "slice", "value", "status", "because"), rows)
 
 
-def _flat(reading: Mapping[str, object]) -> list[object]:
+def reading_cells(reading: Reading) -> list[object]:
+    """A reading's values in the order of READING_COLUMNS."""
+    told = reading.as_json()
     cells: list[object] = []
     for name in READING_COLUMNS:
-        cell = reading[name]
+        cell = told[name]
         if isinstance(cell, dict):
             cell = next(iter(cell.values()))
         cells.append(" to ".join(map(str, cell)) if isinstance(cell, list) else cell)
     return cells
 
 
+def reading_texts(reading: Reading, unit: str | None, decimals: int | None) -> tuple[str, str, str]:
+    """(value, target, amber limit) as printed beside each other, with as many digits as it takes to compare them.
+
+    Of a running period that has a pace: what was reached, and where that is heading.
+    """
+    limits = [_edges(reading.target), _edges(reading.amber)]
+    heading = reading.projected
+    judged = reading.value if heading is None else heading.value
+    value, *printed = print_against(judged, [*limits[0], *limits[1]], unit, decimals)
+    if heading is not None:
+        value = f"{print_value(reading.value, None if unit != 'percent' else unit, decimals)} → {value}"
+    target, amber = printed[: len(limits[0])], printed[len(limits[0]) :]
+    return value, " to ".join(target), " to ".join(amber)
+
+
+def _edges(limit: Limit | None) -> tuple[float, ...]:
+    return () if limit is None else limit if isinstance(limit, tuple) else (limit,)
+
+
+def local_text(calendar: Calendar, moment: datetime | None) -> str:
+    """A moment as the organisation's clocks show it: ``2026-09-28 09:58``."""
+    return NOTHING if moment is None else f"{calendar.at(moment):%Y-%m-%d %H:%M}"
+
+
 def status(session: Session, name: str) -> str:
     """A status as shape and word; coloured on a terminal."""
     text = f"{SIGNS[name]} {name}"
-    if session.inside or not session.out.isatty():
+    if not session.coloured:
         return text
     return f"\x1b[{COLOURS[name]}m{text}\x1b[0m"
 

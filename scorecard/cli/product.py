@@ -65,9 +65,10 @@ def open_data_folder(data: Path) -> Path:
     return data
 
 
-def open_product(config: Path, data: Path, clock: Clock) -> Product:
-    """Reads the book and opens the files. Refused for a wrong file, Unavailable for a folder or lock."""
-    book = read_book(config)
+def open_product(config: Path, data: Path, clock: Clock, book: Book | None = None) -> Product:
+    """Reads the book, unless it was read already, and opens the files. Refused for a wrong file, Unavailable for a folder
+    or lock."""
+    book = book or read_book(config)
     settings = read_settings(config.parent)
     open_data_folder(data)
     engine = DuckWarehouse.open(data, clock, memory_limit=settings.memory_limit, threads=settings.threads)

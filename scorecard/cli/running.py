@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,12 +75,17 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def ask(running: Running, arguments: list[str], timeout_seconds: float = 900.0) -> tuple[str, str, int]:
-    """Lets the running process do a command: (stdout, stderr, exit status). Unavailable where it does not answer."""
+def ask(
+    running: Running, arguments: list[str], files: Mapping[str, str] | None = None, timeout_seconds: float = 900.0
+) -> tuple[str, str, int]:
+    """Lets the running process do a command, on the texts of the working files if it needs them.
+
+    (stdout, stderr, exit status). Unavailable where it does not answer.
+    """
     import urllib.error
     import urllib.request
 
-    body = json.dumps({"argv": arguments}).encode()
+    body = json.dumps({"argv": arguments, "files": dict(files or {})}).encode()
     request = urllib.request.Request(  # noqa: S310 - the address is ours, from a file only its owner can write
         f"{running.address}/-/command", body, {"Content-Type": "application/json", HEADER: running.key}
     )

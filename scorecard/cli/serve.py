@@ -138,12 +138,12 @@ class Life:
             reasons.append("the scheduler does not tick")
         return not reasons, reasons
 
-    def command(self, argv: Sequence[str], files: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
+    def command(self, argv: Sequence[str], files: Mapping[str, str]) -> dict[str, Any]:
         """Runs a command of the terminal in this process, on the open files."""
         from scorecard.cli.main import execute
 
         out, err = Captured(), Captured()
-        session = Session(out=out, err=err, product=self.product, inside=True)
+        session = Session(out=out, err=err, product=self.product, inside=True, files=files or None)
         with self._commands:
             status = execute(session, list(argv))
         return {"stdout": out.getvalue(), "stderr": err.getvalue(), "exit": status}

@@ -17,9 +17,9 @@ import polars as pl
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.plan import identity
 from scorecard.measures.ranges import moment_literal
-from scorecard.measures.sql import literal
+from scorecard.measures.sql import literal, quoted
 from scorecard.measures.states.additive import SCHEMA
-from scorecard.warehouse.engine import Engine
+from scorecard.warehouse.engine import Aside, Engine
 
 Statement = tuple[str, Sequence[Any]]
 BAGS: dict[str, Any] = {
@@ -147,6 +147,24 @@ def open_store(engine: Engine, wanted: AbstractSet[str], token: str) -> dict[str
         )
     pending.write(engine)
     return {s: k for s, k in known.items() if s in wanted}
+
+
+def take_over(engine: Aside, sources: Iterable[str]) -> None:
+    """Copies what the warehouse keeps of some sources into a trial, so that not all of it is counted again."""
+    beneath = quoted(engine.beneath)
+    kept = engine.query(
+        "SELECT table_name AS name, bool_or(column_name = 'state') AS stated FROM duckdb_columns() "
+        f"WHERE database_name = {literal(engine.beneath)} AND schema_name = 'meter' GROUP BY table_name"
+    ).rows()
+    names = ", ".join(literal(s) for s in sources)
+    if not names or "known" not in {name for name, _ in kept}:
+        return
+    known = f"SELECT state FROM {beneath}.meter.known WHERE source IN ({names})"
+    copied: list[Statement] = [("CREATE SCHEMA meter", ())]
+    for name, stated in kept:
+        chosen = f" WHERE state IN ({known})" if stated else ""
+        copied.append((f"CREATE TABLE meter.{name} AS SELECT * FROM {beneath}.meter.{name}{chosen}", ()))
+    engine.write(copied)
 
 
 def owner(engine: Engine) -> str | None:

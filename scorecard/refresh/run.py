@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from scorecard.ground.periods.calendar import Calendar
 from scorecard.journal.journal import Journal
 from scorecard.judgement.freshness import default_fresh_for
 from scorecard.measures.run import Meter
+from scorecard.measures.store import take_over
 from scorecard.measures.values import Measured
 from scorecard.refresh.pull import pull_source
 from scorecard.warehouse.engine import Engine, Load, Standing, Touched
@@ -142,6 +144,14 @@ class Refresher:
         now = self.clock.now()
         measured = self._meter.measure(now, {})
         return build(self._ingredients(now, measured, self.publisher.next_version - 1), measured)
+
+    @contextmanager
+    def trial(self, book: Book) -> Iterator[Board]:
+        """The board as it would be now under another book: computed aside, published to nobody, and nothing is kept of it."""
+        with self.engine.trial() as engine:
+            take_over(engine, book.sources)
+            other = Refresher(book, self._folder, engine, self._journal, self.publisher, self.clock, self._notices)
+            yield other.look()
 
     def publish_if_needed(self, load: Load) -> None:
         """After a scheduled load: at once where rows or its outcome changed, else when the last board is getting old."""

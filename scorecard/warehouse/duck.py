@@ -34,6 +34,7 @@ from scorecard.warehouse.records import (
     write_memory,
 )
 from scorecard.warehouse.staging import with_counts
+from scorecard.warehouse.trial import Trial
 from scorecard.warehouse.watermarks import first_day
 
 QUERY_SECONDS = 60.0
@@ -288,6 +289,15 @@ class DuckWarehouse:
             except duckdb.Error as error:
                 raise self._said(error) from error
         return True
+
+    @contextmanager
+    def trial(self) -> Iterator[Trial]:
+        """The same rows for other definitions: what is written there is seen there only, and gone afterwards."""
+        aside = Trial(self, self._cursor, self._said, self.query_seconds)
+        try:
+            yield aside
+        finally:
+            aside.close()
 
     def checkpoint(self) -> bool:
         """The log into the file. False where a load in progress does not let it; the next one will."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -151,4 +152,14 @@ class Engine(Protocol):
         """Reporting days for axes that came since the last load, without loading. True where one was added."""
         ...
 
+    def trial(self) -> AbstractContextManager[Aside]:
+        """The same rows for other definitions: what is written there is seen there only, and gone afterwards."""
+        ...
+
     def close(self) -> None: ...
+
+
+class Aside(Engine, Protocol):
+    """An engine that writes into memory of its own; the rows are those of the database named ``beneath``."""
+
+    beneath: str

@@ -40,6 +40,7 @@ class Book:
     """All definitions. Mappings keep the file's order. ``digest`` changes when any definition does.
 
     ``broken`` names metrics that could not be read (only in a lenient read), with their problems; they are not in ``metrics``.
+    ``texts``: the files' absolute paths → what was read from them (``${NAME}`` as written), the main file first.
     """
 
     organization: Organization
@@ -52,6 +53,7 @@ class Book:
     tests: tuple[InlineTest, ...] = ()
     warnings: tuple[Problem, ...] = ()
     files: tuple[str, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     digest: str = ""
     broken: Mapping[str, Broken] = field(default_factory=dict)

@@ -1,0 +1,134 @@
+"""A trial: the warehouse's rows under other definitions, with everything that is written kept in memory and then forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import date
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+import polars as pl
+
+from connectors.contract import Batch
+from scorecard.ground.errors import Problem, ScorecardError
+from scorecard.warehouse.changes import live_columns, reporting_day
+from scorecard.warehouse.engine import Aside, Engine, Load, LoadOrder, Standing, Touched, day_column
+from scorecard.warehouse.limits import limited
+from scorecard.warehouse.quoting import live_table, quote
+
+Cursors = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+
+
+class Trial:
+    """The Engine over a database in memory, attached beside the warehouse's file, whose tables it only reads.
+
+    ``beneath`` is the name under which the warehouse is seen. Reporting days that no metric needed so far are
+    columns of a view here, never of the warehouse.
+    """
+
+    def __init__(self, below: Engine, cursors: Cursors, said: Callable[[duckdb.Error], ScorecardError], seconds: float):
+        self._below = below
+        self._cursors = cursors
+        self._said = said
+        self._seconds = seconds
+        self._name = f"trial_{uuid4().hex}"
+        self._views: dict[str, dict[str, date]] = {}
+        with self._cursors() as cursor:
+            row = cursor.execute("SELECT current_database()").fetchone()
+            self.beneath = "" if row is None else str(row[0])
+            cursor.execute(f"ATTACH ':memory:' AS {self._name}")
+
+    def close(self) -> None:
+        with self._cursors() as cursor:
+            cursor.execute(f"DETACH {self._name}")
+
+    # -- what only the warehouse does --------------------------------------------------------------------------
+
+    def load(self, order: LoadOrder, batches: Iterable[Batch]) -> tuple[Load, Touched]:  # noqa: ARG002
+        raise ScorecardError(Problem("a trial loads nothing"))
+
+    def record_failure(self, order: LoadOrder, problem: Problem) -> Load:  # noqa: ARG002
+        raise ScorecardError(Problem("a trial loads nothing"))
+
+    def loads(self, source: str | None = None, limit: int = 100) -> tuple[Load, ...]:
+        return self._below.loads(source, limit)
+
+    def quarantine(self, source: str, limit: int = 100) -> pl.DataFrame:
+        return self._below.quarantine(source, limit)
+
+    @contextmanager
+    def trial(self) -> Iterator[Aside]:
+        """A trial of a trial writes where the first one does."""
+        yield self
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def standing(self, source: str) -> Standing | None:
+        """As of the warehouse, with the first days of the axes that were added here."""
+        found = self._below.standing(source)
+        if found is None or source not in self._views:
+            return found
+        return replace(found, first_day={**found.first_day, **self._views[source]})
+
+    def table(self, source: str) -> str:
+        place = self._name if source in self._views else quote(self.beneath)
+        return f"{place}.{live_table(source)}"
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
+        with self._here() as cursor, limited(cursor, self._seconds):
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            frame = cursor.sql(sql, params=list(parameters) if parameters else None).pl()
+            assert isinstance(frame, pl.DataFrame)  # noqa: S101 - tells mypy; DuckDB's types say Any
+            return frame
+
+    # -- writing, in memory ------------------------------------------------------------------------------------
+
+    def write(
+        self, statements: Sequence[tuple[str, Sequence[Any]]], frames: Mapping[str, pl.DataFrame] | None = None
+    ) -> None:
+        with self._here() as cursor:
+            for name, frame in (frames or {}).items():
+                cursor.register(name, frame.to_arrow())
+            cursor.execute("BEGIN TRANSACTION")
+            for sql, parameters in statements:
+                cursor.execute(sql, list(parameters) if parameters else None)
+            cursor.execute("COMMIT")
+
+    def prepare_axes(self, source: str, axes: Sequence[str], timezone: str) -> bool:
+        """Reporting days that the live table lacks, as columns of a view over it. True where there was one to add."""
+        with self._cursors() as cursor:
+            columns = live_columns(cursor, source) or {}
+        missing = [
+            axis
+            for axis in axes
+            if day_column(axis) not in columns
+            and columns.get(axis) in {"TIMESTAMP", "DATE"}
+            and axis not in self._views.get(source, {})
+        ]
+        if not missing:
+            return False
+        rows = f"{quote(self.beneath)}.{live_table(source)}"
+        known = [*self._views.get(source, {}), *missing]
+        days = [f"{reporting_day(axis, columns[axis], timezone)} AS {quote(day_column(axis))}" for axis in known]
+        firsts = {}
+        with self._here() as cursor:
+            cursor.execute(f"CREATE OR REPLACE VIEW {live_table(source)} AS SELECT *, {', '.join(days)} FROM {rows}")
+            for axis in known:
+                row = cursor.execute(f"SELECT min({quote(day_column(axis))}) FROM {live_table(source)}").fetchone()
+                if row is not None and row[0] is not None:
+                    firsts[axis] = row[0]
+        self._views[source] = firsts
+        return True
+
+    @contextmanager
+    def _here(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor for which this database is the one that names mean; DuckDB's errors leave it as problems."""
+        with self._cursors() as cursor:
+            try:
+                cursor.execute(f"USE {self._name}")
+                yield cursor
+            except duckdb.Error as error:
+                raise self._said(error) from error
