@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,15 @@ metrics:
 
 def rows() -> str:
     """Orders of 80 days up to the clock: 7 a week in even weeks, 5 in odd ones; amounts 40 and 60 by turns."""
-    lines, first = ["order_id,ordered_at,paid_at,amount,region"], datetime(2026, 7, 13)
+    lines, first = ["order_id,ordered_at,paid_at,amount,region"], datetime(2026, 7, 13, tzinfo=UTC)
     for day in range(80):
         at = first + timedelta(days=day, hours=9)
         if at.isocalendar().week % 2 and at.weekday() > 4:
             continue
         region = "North" if day % 2 else "South"
-        lines.append(f"{day},{at.isoformat()}Z,{(at + timedelta(days=9)).isoformat()}Z,{40 + 20 * (day % 2)},{region}")
+        lines.append(
+            f"{day},{at:%Y-%m-%dT%H:%MZ},{at + timedelta(days=9):%Y-%m-%dT%H:%MZ},{40 + 20 * (day % 2)},{region}"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -96,7 +96,8 @@ def test_plain_in_a_pipe_and_coloured_where_asked_for(folder: Path) -> None:
     assert "2026-W40 (running)" in out
     assert "heading for" in out
     assert "data until 2026-09-29 11:00 (Europe/Berlin)" in out
-    assert max(len(line) for line in out.splitlines() if "metrics.yaml" not in line) <= 80
+    narrow = run(folder, "--width", "80", "preview", "orders_count")[1].splitlines()
+    assert max(len(line) for line in narrow if "metrics.yaml" not in line) <= 80
     assert "\x1b[31m■ red\x1b[0m" in run(folder, "--color", "always", "preview", "orders_count")[1]
 
 
