@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from scorecard.board.board import Board
+from scorecard.book.model import Book
 from scorecard.ground.clock import utc_text
 from scorecard.ground.errors import Unavailable
 
 FILE = "board.json"
+BOOK_FILE = "book.json"
 
 
 class Publisher:
@@ -19,6 +22,8 @@ class Publisher:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
+        self._book_file = folder / BOOK_FILE
+        self._digest: str | None = None
         self._turned = threading.Condition()
         self._board: Board | None = None
         self._last = self._remembered()
@@ -42,9 +47,27 @@ class Publisher:
             aside = self._file.with_suffix(".new")
             aside.write_text(json.dumps({"version": board.version, "as_of": utc_text(board.as_of)}))
             aside.replace(self._file)
+            self._keep_book(board.book)
         with self._turned:
             self._board, self._last = board, board.version
             self._turned.notify_all()
+
+    def _keep_book(self, book: Book) -> None:
+        """The texts that are published, kept for whoever asks what a later change of them would do."""
+        if book.digest == self._digest or not book.texts:
+            return
+        aside = self._book_file.with_suffix(".new")
+        aside.write_text(json.dumps(dict(book.texts), ensure_ascii=False), encoding="utf-8")
+        aside.replace(self._book_file)
+        self._digest = book.digest
+
+    def last_texts(self) -> Mapping[str, str]:
+        """The files of the book that was published last, by anybody: absolute path → text, the main file first."""
+        try:
+            told = json.loads(self._book_file.read_text(encoding="utf-8"))
+            return {str(path): str(text) for path, text in told.items()}
+        except (OSError, ValueError, AttributeError):
+            return {}
 
     def current(self) -> Board:
         """The current board; Unavailable while none has been published yet."""

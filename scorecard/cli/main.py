@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from scorecard import __version__
-from scorecard.cli import check, explain, loads, preview, readings, refresh, schema, serve, tokens
+from scorecard.cli import check, diff, explain, loads, preview, readings, refresh, schema, serve, tokens
 from scorecard.cli.output import FORMATS_HELP
 from scorecard.cli.session import COLORS, FORMATS, Options, Session
 from scorecard.ground.errors import Problem, ScorecardError, did_you_mean
@@ -53,6 +53,7 @@ for command in (
     readings.values,
     explain.explain,
     preview.preview,
+    diff.diff,
     loads.loads,
     schema.schema,
     serve.serve,

@@ -150,7 +150,9 @@ def local_text(calendar: Calendar, moment: datetime | None) -> str:
 
 
 def status(session: Session, name: str) -> str:
-    """A status as shape and word; coloured on a terminal."""
+    """A status as shape and word; coloured on a terminal. ``none``: there is no reading."""
+    if name not in SIGNS:
+        return name
     text = f"{SIGNS[name]} {name}"
     if not session.coloured:
         return text
