@@ -1,0 +1,196 @@
+"""What a verdict needs to know of a value: its limits, its freshness, its pace and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+
+from scorecard.board.board import Stamp
+from scorecard.board.comparisons import Comparisons
+from scorecard.board.ingredients import Ingredients
+from scorecard.board.maturity import Maturity
+from scorecard.board.reading import SeriesKey
+from scorecard.book.model.metric import Metric
+from scorecard.book.scope import adds_up, inherits_target, rests_on, sources_of
+from scorecard.ground.periods.calendar import Period
+from scorecard.judgement.freshness import default_fresh_for, fresh_until, quiet_until
+from scorecard.judgement.pace import Projection, workdays
+from scorecard.judgement.status import Evidence, Limit
+from scorecard.judgement.targets import FromSource, Relative, Target, choose, limits
+from scorecard.measures.values import Cell, Measured
+
+Slice = tuple[str, str] | None
+
+
+class Witness:
+    """Gathers the evidence for one version of a board; keeps what is the same for a whole metric."""
+
+    def __init__(self, made_of: Ingredients, measured: Measured) -> None:
+        self._of = made_of
+        self._measured = measured
+        self._maturity = Maturity(made_of.book, made_of.calendar, made_of.standings, made_of.now)
+        self._rests: dict[str, tuple[Metric, ...]] = {}
+        self._stamps: dict[str, Stamp] = {}
+        self._adding: dict[str, bool] = {}
+        self._indexes: dict[SeriesKey, dict[str, int]] = {}
+
+    def evidence(
+        self, metric: Metric, slice_: Slice, period: Period, cell: Cell, compared: Comparisons | None
+    ) -> Evidence:
+        now = self._of.now
+        running = period.start <= now < period.end
+        loaded_at, data_until = self.stamp(metric)
+        entry, target, amber = self._limits(metric, slice_, period, compared)
+        projection = self._projection(period, cell, data_until) if running and self._adds_up(metric) else None
+        # Without working time so far nothing can be said, also of a metric that is judged as it stands.
+        paced = running and self._adds_up(metric) and (self._paced(metric) or projection is None)
+        until, quiet = self._fresh_until(metric, period)
+        return Evidence(
+            value=cell.value,
+            now=now,
+            better=metric.better,
+            unit=metric.unit,
+            decimals=metric.decimals,
+            n=cell.n,
+            min_sample=metric.min_sample,
+            running=running,
+            adds_up=self._adds_up(metric),
+            paced=paced,
+            loaded=loaded_at is not None,
+            loaded_at=loaded_at,
+            fresh_until=until,
+            quiet_until=quiet,
+            data_until=data_until,
+            too_young=self._maturity.too_young(metric, period),
+            too_few=self._too_few(metric, slice_, period),
+            has_target=entry is not None,
+            target=target,
+            amber=amber,
+            projection=projection,
+            problem=self._problem(metric),
+            missing=cell.missing or _why_nothing(period, now, loaded_at),
+        )
+
+    def _problem(self, metric: Metric) -> str | None:
+        problems = [
+            self._measured.problems[m.name] for m in (metric, *self._rest(metric)) if m.name in self._measured.problems
+        ]
+        return None if not problems else problems[0].message
+
+    def _limits(
+        self, metric: Metric, slice_: Slice, period: Period, compared: Comparisons | None
+    ) -> tuple[Target | None, Limit | None, Limit | None]:
+        entry = choose(
+            metric.targets,
+            day=period.first,
+            grain=period.grain,
+            slice=slice_,
+            own_grain=metric.grain,
+            inherits=inherits_target(metric, self._of.book, period.grain, slice_),
+        )
+        if entry is None or metric.better is None:
+            return entry, None, None
+        value = None
+        if isinstance(entry.aim, Relative) and compared is not None:
+            # A projection is of the whole period, so its target is too.
+            value = compared.value(entry.aim.versus, whole=self._paced(metric))
+        if isinstance(entry.aim, FromSource):
+            return entry, None, None
+        target, amber = limits(entry, metric.better, compared=value, last_day=_last_day(period))
+        return entry, target, amber
+
+    def _adds_up(self, metric: Metric) -> bool:
+        if metric.name not in self._adding:
+            self._adding[metric.name] = adds_up(self._of.book, metric)
+        return self._adding[metric.name]
+
+    def _paced(self, metric: Metric) -> bool:
+        return metric.pace != "none" and self._adds_up(metric)
+
+    def _projection(self, period: Period, cell: Cell, data_until: datetime | None) -> Projection | None:
+        if data_until is None or cell.value is None:
+            return None
+        working = self._of.calendar.working_seconds
+        cut = min(max(data_until, period.start), period.end)
+        return workdays(cell.value, working(period.start, cut), working(period.start, period.end))
+
+    # -- freshness ---------------------------------------------------------------------------------------------
+
+    def _rest(self, metric: Metric) -> tuple[Metric, ...]:
+        if metric.name not in self._rests:
+            self._rests[metric.name] = rests_on(self._of.book, metric)
+        return self._rests[metric.name]
+
+    def stamp(self, metric: Metric) -> Stamp:
+        """(loaded_at, data_until): the oldest of all sources the metric rests on; None where one was never loaded."""
+        if metric.name not in self._stamps:
+            names = sources_of(self._of.book, metric)
+            standings = [self._of.standings.get(name) for name in names]
+            loaded = [None if s is None else s.loaded_at for s in standings]
+            until = [None if s is None else s.data_until for s in standings]
+            self._stamps[metric.name] = (_oldest(loaded), _oldest(until))
+        return self._stamps[metric.name]
+
+    def _fresh_until(self, metric: Metric, period: Period) -> tuple[datetime | None, datetime | None]:
+        """(fresh until, quiet until): the earliest of all parts; a metric that reads no rows has none of its own."""
+        parts = [self._part(part, period) for part in (metric, *self._rest(metric)) if part.source is not None]
+        return _earliest(p[0] for p in parts), _earliest(p[1] for p in parts)
+
+    def _part(self, part: Metric, period: Period) -> tuple[datetime | None, datetime | None]:
+        source = self._of.book.sources[part.source or ""]
+        standing = self._of.standings.get(source.name)
+        if standing is None or standing.loaded_at is None:
+            return None, None
+        calendar, rhythm = self._of.calendar, source.schedule
+        fresh_for = part.fresh_for_seconds or source.fresh_for_seconds
+        if fresh_for is None:
+            fresh_for = default_fresh_for(rhythm.every_seconds, rhythm.cron, standing.loaded_at, calendar)
+        until = fresh_until(
+            end=period.end,
+            final_after_seconds=part.final_after_seconds,
+            loaded_at=standing.loaded_at,
+            data_until=standing.data_until,
+            fresh_for_seconds=fresh_for,
+            quiet_for_seconds=source.quiet_for_seconds,
+            calendar=calendar,
+        )
+        return until, quiet_until(period.end, standing.data_until, source.quiet_for_seconds, calendar)
+
+    def _too_few(self, metric: Metric, slice_: Slice, period: Period) -> str | None:
+        """A formula is too few when one of its parts is."""
+        for part in self._rest(metric):
+            cell = self._cell(part, slice_, period)
+            if cell is not None and cell.n is not None and cell.n < part.min_sample and part.min_sample > 1:
+                return f"'{part.title}' has only {cell.n} of the {part.min_sample} needed"
+        return None
+
+    def _cell(self, metric: Metric, slice_: Slice, period: Period) -> Cell | None:
+        key = (metric.name, period.grain, slice_)
+        series = self._measured.series.get(key)
+        if series is None:
+            return None
+        if key not in self._indexes:
+            self._indexes[key] = {p.label: i for i, p in enumerate(series.periods)}
+        index = self._indexes[key].get(period.label)
+        return None if index is None else series.cells[index]
+
+
+def _oldest(moments: Iterable[datetime | None]) -> datetime | None:
+    found = list(moments)
+    if not found or any(m is None for m in found):
+        return None
+    return min(m.astimezone(UTC) for m in found if m is not None)
+
+
+def _earliest(moments: Iterable[datetime | None]) -> datetime | None:
+    return min((m for m in moments if m is not None), default=None)
+
+
+def _last_day(period: Period) -> date:
+    return period.until - timedelta(days=1)
+
+
+def _why_nothing(period: Period, now: datetime, loaded_at: datetime | None) -> str | None:
+    if loaded_at is None:
+        return "its source was never loaded"
+    return "the period has not begun" if period.start > now else None
