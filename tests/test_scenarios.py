@@ -20,7 +20,7 @@ from scorecard.cli.session import Session
 FOLDER = Path(__file__).parent / "scenarios"
 SCENARIOS = sorted(path.parent.name for path in FOLDER.glob("*/expected.yaml"))
 NUMBERS = {"value", "numerator", "denominator", "n", "target", "amber", "previous", "year_ago", "projected"}
-FLAGS = {"running", "provisional"}
+FLAGS = {"running", "provisional", "conclusive"}
 SELECTS = {"metric", "period", "team", "process", "grain", "because_contains"}
 
 
@@ -43,7 +43,7 @@ def number(text: str) -> float | None:
 def wanted(key: str, told: Any) -> Any:
     if key in NUMBERS:
         return [number(each) for each in told] if isinstance(told, list) else number(told)
-    return told == "true" if key in FLAGS else None if told == "null" else told
+    return None if told == "null" else told == "true" if key in FLAGS else told
 
 
 def same(expected: Any, seen: Any) -> bool:

@@ -162,6 +162,7 @@ class Judge:
             quiet_until=evidence.quiet_until,
             as_of=now,
             version=self._of.version,
+            conclusive=said.conclusive,
             trail=said.trail,
         )
 

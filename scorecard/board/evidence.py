@@ -10,11 +10,12 @@ from scorecard.board.comparisons import Comparisons
 from scorecard.board.ingredients import Ingredients
 from scorecard.board.maturity import Maturity
 from scorecard.board.reading import SeriesKey
-from scorecard.book.model.metric import Metric
+from scorecard.book.model.metric import Age, Cohort, Metric, Ratio
 from scorecard.book.scope import adds_up, inherits_target, rests_on, sources_of
 from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.freshness import default_fresh_for, fresh_until, quiet_until
 from scorecard.judgement.pace import Projection, workdays
+from scorecard.judgement.samples import Range, sampled
 from scorecard.judgement.status import Evidence, Limit
 from scorecard.judgement.targets import FromSource, Relative, Target, choose, limits
 from scorecard.measures.values import Cell, Measured
@@ -68,6 +69,7 @@ class Witness:
             amber=amber,
             projection=projection,
             problem=self._problem(metric),
+            sampled=_sampled(metric, cell),
             missing=cell.missing or _why_nothing(period, now, loaded_at),
         )
 
@@ -173,6 +175,20 @@ class Witness:
             self._indexes[key] = {p.label: i for i, p in enumerate(series.periods)}
         index = self._indexes[key].get(period.label)
         return None if index is None else series.cells[index]
+
+
+def _sampled(metric: Metric, cell: Cell) -> Range | None:
+    """Where chance leaves the true value; None where the value is no sample whose noise is known."""
+    measure = metric.measure
+    if isinstance(measure, Ratio):
+        if measure.sampling == "binomial" and measure.per != 1:
+            return None  # no share any more
+        return sampled(measure.sampling, cell.numerator, cell.denominator, measure.per, cell.squares)
+    if isinstance(measure, Cohort):
+        return sampled(measure.sampling, cell.numerator, cell.denominator)
+    if isinstance(measure, Age) and measure.over_seconds is not None:
+        return sampled("binomial", cell.numerator, cell.denominator)
+    return None
 
 
 def _oldest(moments: Iterable[datetime | None]) -> datetime | None:

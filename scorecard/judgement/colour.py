@@ -40,14 +40,12 @@ def by_value(
 
     ``so_far``: the period runs. ``reached``: the value is a projection, and this is what has been reached so far.
     """
-    aim, watch = _edges(target, better), None if amber is None else _edges(amber, better)
+    aim, watch = edges_of(target, better), None if amber is None else edges_of(amber, better)
     limits = [*aim, *(watch or ())]
     said, *printed = print_against(value, limits, *scale)
     aim_said = _joined(printed[: len(aim)])
     watch_said = _joined(printed[len(aim) :])
-    colour: Colour = "green" if _meets(value, aim, better) else "red"
-    if colour == "red" and watch is not None and _meets(value, watch, better):
-        colour = "amber"
+    colour = colour_of(value, target, amber, better)
     met, missed = _WORDS[better]
     if colour == "green":
         where = f"{met} the target of {aim_said}"
@@ -70,13 +68,13 @@ def by_chance(
     chance, amber_chance = heading.chance or 0.0, heading.amber_chance
     text = _heading(print_value(heading.value, *scale), reached, scale)
     met = _WORDS[better][0]
-    aim = f"{met} the target of {_printed(_edges(target, better), scale)}"
+    aim = f"{met} the target of {_printed(edges_of(target, better), scale)}"
     likely = print_pair(chance, LIKELY, "percent")[0]
     if chance > LIKELY:
         return Ruling("green", f"{text}: {likely} likely to end {aim}", text)
     if amber is None or amber_chance is None:
         return Ruling("red", f"{text}: only {likely} likely to end {aim}", text)
-    watch = f"{met} the amber limit of {_printed(_edges(amber, better), scale)}"
+    watch = f"{met} the amber limit of {_printed(edges_of(amber, better), scale)}"
     hoped = print_pair(amber_chance, UNLIKELY, "percent")[0]
     if amber_chance < UNLIKELY:
         return Ruling("red", f"{text}: only {hoped} likely to end {watch}", text)
@@ -90,7 +88,14 @@ _WORDS: dict[Better, tuple[str, str]] = {
 }
 
 
-def _edges(limit: Limit, better: Better) -> tuple[float, ...]:
+def colour_of(value: float, target: Limit, amber: Limit | None, better: Better) -> Colour:
+    """The colour of a number alone, compared unrounded, inclusive at the limits."""
+    if _meets(value, edges_of(target, better), better):
+        return "green"
+    return "amber" if amber is not None and _meets(value, edges_of(amber, better), better) else "red"
+
+
+def edges_of(limit: Limit, better: Better) -> tuple[float, ...]:
     """The numbers that matter: both edges of a band where the value should lie within, else the one that decides."""
     low, high = limit if isinstance(limit, tuple) else (limit, limit)
     if better == "within":

@@ -12,6 +12,7 @@ from scorecard.ground.clock import utc_text
 from scorecard.ground.numbers import print_value
 from scorecard.judgement.colour import Ruling, by_chance, by_value
 from scorecard.judgement.pace import Projection
+from scorecard.judgement.samples import Range, conclusive
 from scorecard.judgement.targets import Better as Better
 from scorecard.judgement.targets import Limit as Limit
 
@@ -31,6 +32,7 @@ class Evidence:
     fresh without it. A ``min_sample`` of 1 is no minimum. ``too_young`` and ``too_few``: sentences, the latter where a
     part (of a formula) is too few.
     ``quiet_until``: as computed by ``freshness``, so that the sentence can tell a quiet source from a failing one.
+    ``sampled``: where the true value lies, as computed by ``samples``; None where the value is no sample.
     """
 
     value: float | None
@@ -57,6 +59,7 @@ class Evidence:
     too_few: str | None = None
     data_until: datetime | None = None
     quiet_until: datetime | None = None
+    sampled: Range | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,9 @@ class Verdict:
     """A status, why, and in words.
 
     ``reason`` is one of error, held, stale, no_data, not_started, too_young, too_few, no_target, no_comparison, target
-    and pace. ``text`` is the value as printed. ``trail``: the steps taken, each ``{"step", "applies", "detail"}``.
+    and pace. ``text`` is the value as printed. ``trail``: the steps taken, each ``{"step", "applies", "detail"}``, the
+    last ones with the numbers that decided. ``conclusive``: whether chance alone could not have given another colour; None
+    where the value is no sample or has no colour.
     """
 
     status: Status
@@ -73,6 +78,7 @@ class Verdict:
     text: str
     provisional: bool
     trail: tuple[Mapping[str, object], ...] = ()
+    conclusive: bool | None = None
 
 
 Step = tuple[str, bool, str]
@@ -83,16 +89,53 @@ def verdict(evidence: Evidence) -> Verdict:
     """The status of one value: the first step that applies decides. A value that is not finite never has a colour."""
     trail: list[Mapping[str, object]] = []
     for reason, applies, detail in _unsaid(evidence):
-        trail.append({"step": reason, "applies": applies, "detail": detail})
+        trail.append({"step": reason, "applies": applies, "detail": detail, **_numbers(reason, evidence)})
         if applies:
             return _without_colour(evidence, "grey", reason, detail, trail)
     for reason, applies, detail in _incomparable(evidence):
-        trail.append({"step": reason, "applies": applies, "detail": detail})
+        trail.append({"step": reason, "applies": applies, "detail": detail, **_numbers(reason, evidence)})
         if applies:
             return _without_colour(evidence, "neutral", reason, detail, trail)
     reason, ruling = _judged(evidence)
-    trail.append({"step": reason, "applies": True, "detail": ruling.because})
-    return Verdict(ruling.colour, reason, ruling.because, ruling.text, evidence.running, tuple(trail))
+    trail.append({"step": reason, "applies": True, "detail": ruling.because, **_numbers(reason, evidence)})
+    sure, because = _conclusive(evidence, reason), ruling.because
+    if sure is not None:
+        trail.append(_sample_step(evidence, sure))
+        if not sure:
+            because = f"{because}; n = {print_value(evidence.n)}, not conclusive"
+    return Verdict(ruling.colour, reason, because, ruling.text, evidence.running, tuple(trail), sure)
+
+
+def _conclusive(evidence: Evidence, reason: str) -> bool | None:
+    """Whether the sample is large enough for its colour; None where the question makes no sense."""
+    target, value, better = _limit(evidence.target), _finite(evidence.value), evidence.better
+    if reason != "target" or evidence.sampled is None or target is None or value is None or better is None:
+        return None
+    return conclusive(evidence.sampled, value, target, _limit(evidence.amber), better)
+
+
+def _sample_step(evidence: Evidence, sure: bool) -> Mapping[str, object]:
+    low, high = evidence.sampled or (math.nan, math.nan)
+    said = " to ".join(print_value(end, evidence.unit, evidence.decimals) for end in (low, high))
+    outcome = "all of that has this colour" if sure else "some of that has another colour"
+    detail = f"with n = {print_value(evidence.n)} the true value lies at {said}, nine times in ten: {outcome}"
+    return {"step": "conclusive", "applies": not sure, "detail": detail, "n": evidence.n, "interval": [low, high]}
+
+
+def _numbers(reason: str, evidence: Evidence) -> dict[str, object]:
+    """What a step looked at, for machines; moments as texts, numbers unrounded."""
+    if reason in ("held", "stale"):
+        return {"now": utc_text(evidence.now), "fresh_until": utc_text(evidence.fresh_until)}
+    if reason == "no_data":
+        return {"value": _finite(evidence.value)}
+    if reason == "too_few":
+        return {"n": evidence.n, "min_sample": evidence.min_sample}
+    if reason in ("no_comparison", "target", "pace"):
+        target, amber = _limit(evidence.target), _limit(evidence.amber)
+        found: dict[str, object] = {"value": _finite(evidence.value), "target": target, "amber": amber}
+        heading = _projected(evidence) if reason == "pace" else None
+        return found if heading is None else {**found, "projected": heading.value, "chance": heading.chance}
+    return {}
 
 
 def _without_colour(

@@ -101,7 +101,35 @@ def _ratio(one: Lowered, per: float, amounts: Sequence[Amount]) -> Cell:
     if below == 0:
         return Cell(None, above, below, n, NO_BASE)
     value = finite(above / below * per)
-    return Cell(value, above, below, n, None if value is not None else NOT_FINITE)
+    squares = None
+    if isinstance(one.metric.measure, Ratio) and one.metric.measure.sampling == "score":
+        scored = all(one.atoms[int(c.name[1:])].fold == "count" for c in one.above.find_all(exp.Column))
+        squares = finite(squared(one.above, look)) if scored else None
+    return Cell(value, above, below, n, None if value is not None else NOT_FINITE, squares)
+
+
+def squared(tree: exp.Expression, look: Look, times: float = 1.0) -> Number:
+    """The sum of the squared scores that add up to an aggregate: ``count_if(s >= 9) - count_if(s <= 6)`` scores 1 and -1.
+
+    Each part counts rows that no other part counts, times its number; None where the aggregate is no such sum.
+    """
+    if isinstance(tree, exp.Column):
+        found = look("", tree.name)
+        return None if found is None else found * times * times
+    if isinstance(tree, exp.Paren | exp.Neg):
+        return squared(tree.this, look, times)
+    if isinstance(tree, exp.Add | exp.Sub):
+        left, right = squared(tree.this, look, times), squared(tree.expression, look, times)
+        return None if left is None or right is None else left + right
+    if isinstance(tree, exp.Mul | exp.Div):
+        inner, other = tree.this, tree.expression
+        if isinstance(tree, exp.Mul) and inner.find(exp.Column) is None:
+            inner, other = other, inner
+        factor = evaluate(other, look) if other.find(exp.Column, exp.Anonymous) is None else None
+        if not factor:
+            return None
+        return squared(inner, look, times * factor if isinstance(tree, exp.Mul) else times / factor)
+    return None
 
 
 def _look_at(atoms: Sequence[Atom], amounts: Sequence[Amount]) -> Look:

@@ -16,7 +16,8 @@ SeriesKey = tuple[str, str, tuple[str, str] | None]
 class Cell:
     """One value. All None is no data; ``missing`` may say why. Values are finite or None, shares are fractions.
 
-    ``n``: observations (non-null values, or the denominator), None where it means nothing.
+    ``n``: observations (non-null values, or the denominator), None where it means nothing. ``squares``: the sum of the
+    squared scores above the line, for ratios that are sampled as scores.
     """
 
     value: float | None = None
@@ -24,6 +25,7 @@ class Cell:
     denominator: float | None = None
     n: int | None = None
     missing: str | None = None
+    squares: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
