@@ -7,9 +7,9 @@ import math
 from typing import Any
 
 import pytest
+import sqlglot.expressions as exp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-import sqlglot.expressions as exp
 
 from scorecard.judgement.colour import colour_of
 from scorecard.judgement.samples import Z, conclusive, rate, sampled, score, wilson
