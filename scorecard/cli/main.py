@@ -13,7 +13,20 @@ from pathlib import Path
 import click
 
 from scorecard import __version__
-from scorecard.cli import check, diff, explain, loads, preview, readings, refresh, schema, serve, tokens
+from scorecard.cli import (
+    backtest,
+    check,
+    diff,
+    explain,
+    lineage,
+    loads,
+    preview,
+    readings,
+    refresh,
+    schema,
+    serve,
+    tokens,
+)
 from scorecard.cli.output import FORMATS_HELP
 from scorecard.cli.session import COLORS, FORMATS, Options, Session
 from scorecard.ground.errors import Problem, ScorecardError, did_you_mean
@@ -54,6 +67,8 @@ for command in (
     explain.explain,
     preview.preview,
     diff.diff,
+    backtest.backtest,
+    lineage.lineage,
     loads.loads,
     schema.schema,
     serve.serve,

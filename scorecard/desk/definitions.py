@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-import sqlglot.expressions as exp
-
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Metric
 from scorecard.book.scope import rests_on, sources_of
@@ -73,7 +71,7 @@ def _own_keys(old: Metric, new: Metric) -> list[str]:
         if field.name in UNSAID or _said(getattr(old, field.name)) == _said(getattr(new, field.name)):
             continue
         if field.name == "measure":
-            found += sorted({_measure_key(old), _measure_key(new)})
+            found += sorted({measure_key(old), measure_key(new)})
         elif field.name == "targets":
             found += _target_keys(old, new)
         else:
@@ -81,7 +79,8 @@ def _own_keys(old: Metric, new: Metric) -> list[str]:
     return found
 
 
-def _measure_key(metric: Metric) -> str:
+def measure_key(metric: Metric) -> str:
+    """The key under which the YAML writes a metric's measure: ratio, p90, formula."""
     from scorecard.book.shapes.metric import MEASURE_NAMES
 
     return next((key for key in MEASURE_NAMES if key in metric.places), type(metric.measure).__name__.lower())
@@ -127,8 +126,6 @@ def _named(groups: Mapping[str, Any]) -> dict[str, tuple[object, ...]]:
 
 def _said(value: Any) -> Any:
     """A value without the places in it, to be compared."""
-    if isinstance(value, exp.Expression):
-        return value.sql()
     if is_dataclass(value) and not isinstance(value, type):
         told = {f.name: _said(getattr(value, f.name)) for f in fields(value) if f.name not in UNSAID}
         return type(value).__name__, told
