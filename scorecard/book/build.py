@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from scorecard.book.files import BookFile, Entry, Written
+from scorecard.book.inlinetests import build_test
 from scorecard.book.later import mark_later, warn_source
 from scorecard.book.metrics import build_metric, read_defaults
 from scorecard.book.model import Book, InlineTest
@@ -16,15 +17,12 @@ from scorecard.book.model.organization import Organization, Panel, Process, Revi
 from scorecard.book.model.source import Source
 from scorecard.book.notes import Notes, shown
 from scorecard.book.organization import build_organization, build_panel, build_process, build_review, build_team
-from scorecard.book.paths import inside
 from scorecard.book.relations import check_names, check_parents, check_parts, check_references, settle_times
 from scorecard.book.scope import parts_of
-from scorecard.book.shapes.metric import TEST
-from scorecard.book.shapes.scalars import MISSING
 from scorecard.book.sourceoptions import Surroundings
 from scorecard.book.sources import build_source
 from scorecard.ground.errors import Problem
-from scorecard.ground.yamlfile import YamlMap, YamlNode, YamlText
+from scorecard.ground.yamlfile import YamlText
 
 T = TypeVar("T")
 
@@ -59,7 +57,9 @@ def build_parts(written: Written, home: Path, notes: Notes) -> Parts:
     parts.panels = _each(written, "panels", notes, lambda entry: build_panel(entry, teams, notes))
     parts.reviews = _each(written, "reviews", notes, lambda entry: build_review(entry, notes))
     parts.metrics = _each(written, "metrics", notes, lambda entry: _metric(entry, notes))
-    parts.tests = tuple(test for node, file in written.tests if (test := _test(node, file, notes)) is not None)
+    parts.tests = tuple(
+        test for node, file in written.tests if (test := build_test(node, file, parts.metrics, notes)) is not None
+    )
     check_references(written, notes)
     check_names(written, parts.teams, notes)
     check_parents(parts.teams, notes)
@@ -102,41 +102,6 @@ def _check_version(file: BookFile, first: bool, notes: Notes) -> None:
     node = entry[1]
     if not isinstance(node, YamlText) or (node.text != "1" and not node.empty):
         notes.error(node, f"'version' is '{shown(node)}', expected 1")
-
-
-def _test(node: YamlNode, file: BookFile, notes: Notes) -> InlineTest | None:
-    notes.subject = ("tests", f"{file.name}:{node.line}")
-    fields = TEST.fields(node, "a test", notes)
-    if fields is MISSING:
-        return None
-    given: dict[str, str] = {}
-    sources = fields.get("given")
-    if sources is not None and not isinstance(sources, YamlMap):
-        notes.error(
-            sources, "'given' of a test takes sources and their files", "write given: {surveys: fixtures/surveys.csv}"
-        )
-    for name, (key, value) in sources.entries.items() if isinstance(sources, YamlMap) else ():
-        notes.refer(key, "source", name)
-        if not isinstance(value, YamlText):
-            notes.error(value, f"'{name}' of a test is '{shown(value)}', expected the path of a CSV file")
-        elif value.text and not inside(file.folder, value.text):
-            notes.error(value, f"'{name}' of a test leaves the folder of its file")
-        elif value.text and not (file.folder / value.text).is_file():
-            notes.error(value, f"there is no file '{value.text}'", f"looked in {file.folder}")
-        else:
-            given[name] = value.text
-    expect = tuple(
-        {
-            k: v[1] if isinstance(v, tuple) else v.core() if isinstance(v, YamlText) else v
-            for k, v in each.values.items()
-        }
-        for each in fields.get("expect", ())
-    )
-    if {"name", "at"} - set(fields.values):
-        return None
-    notes.warn(fields.nodes["name"], f"not run yet: the test '{fields.get('name')}'")
-    notes.subject = None
-    return InlineTest(fields.get("name"), given, fields.get("at"), expect)
 
 
 def sound_metrics(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,27 @@ def find_problems(session: Session) -> tuple[Problem, ...]:
     except Refused as refused:
         return in_order(refused.problems)
     # One metric's mistake does not keep the others from being looked at.
-    return in_order([*errors, *book.warnings, *(found_in_tables(session, book) if book.sources else ())])
+    tables_say = found_in_tables(session, book) if book.sources else []
+    return in_order([*errors, *book.warnings, *tables_say, *(failed_tests(session, book) if book.tests else ())])
+
+
+def failed_tests(session: Session, book: Book) -> list[Problem]:
+    """What the book's own tests expect and do not see. Each runs on its given rows, in a warehouse of its own."""
+    from scorecard.cli.inlinetests import run_tests
+
+    return run_tests(book, said=progress(session, len(book.tests)))
+
+
+def progress(session: Session, total: int) -> Callable[[int], None] | None:
+    """On a terminal, how many tests have run, on one line that is written over."""
+    if not session.on_terminal:
+        return None
+
+    def said(done: int) -> None:
+        session.err.write(f"\r\x1b[K{done}/{total} tests" if done < total else "\r\x1b[K")
+        session.err.flush()
+
+    return said
 
 
 def found_in_tables(session: Session, book: Book) -> list[Problem]:

@@ -10,17 +10,38 @@ from scorecard.book.model.organization import ORGANIZATION, Organization, Panel,
 from scorecard.book.model.source import Source
 from scorecard.ground.errors import NotFound, Place, Problem, did_you_mean
 
-__all__ = ["Book", "Broken", "InlineTest"]
+__all__ = ["Book", "Broken", "Expectation", "InlineTest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The reading that a test expects. ``wanted``: value (in the metric's unit, shares as fractions; None: there is none),
+    n, status, reason, because, as far as they are written; ``places``: where. ``decimals``: digits behind the point that
+    the value is written with; none are compared exactly."""
+
+    metric: str
+    period: str
+    grain: str | None
+    slice: tuple[str, str] | None
+    wanted: Mapping[str, object]
+    decimals: int
+    places: Mapping[str, Place]
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
 class InlineTest:
-    """One entry of ``tests:``; run by ``check``. ``given``: source → file path."""
+    """One entry of ``tests:``; run by ``check``. ``given``: source → path of a CSV file, from ``folder``. ``at``: the
+    clock, ISO 8601 with an offset. ``given_places``: where each source is named."""
 
     name: str
     given: Mapping[str, str]
     at: str
-    expect: tuple[Mapping[str, object], ...]
+    expect: tuple[Expectation, ...]
+    folder: str
+    place: Place
+    given_places: Mapping[str, Place]
+    at_place: Place
 
 
 @dataclass(frozen=True, slots=True)
