@@ -22,9 +22,10 @@ from scorecard.book.model.source import Schedule, Source
 from scorecard.ground.errors import NotFound, Problem, did_you_mean
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.ground.settings import Settings
-from scorecard.journal.journal import Journal
+from scorecard.journal.journal import Entry, Journal
 from scorecard.judgement.targets import Target, Tolerance
 from scorecard.measures.values import Cell, Measured, Series
+from scorecard.refresh.overrides import newest_of
 from scorecard.warehouse.engine import Load, Standing
 from scorecard.web.listen import Listener
 from scorecard.web.push import Streams
@@ -132,6 +133,7 @@ class House:
     token_secret: bytes = b"0123456789abcdef0123456789abcdef"
     running_key: str = "the-key-of-this-process"
     refreshed: list[tuple[str, str]] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
     broken: bool = False
 
     def __post_init__(self) -> None:
@@ -147,6 +149,7 @@ class House:
             "tickets", "csv", "failed", at, at, at + timedelta(hours=2), None, "no such file", "look", 1000, 3, 1
         )
         made_of = Ingredients(book, CALENDAR, at, version, {"tickets": standing}, (state,), LOADS)
+        made_of = replace(made_of, overrides=newest_of(self.journal.entries("override", limit=None), CALENDAR))
         self.publisher.publish(build(made_of, measured()))
         return version
 
@@ -155,6 +158,11 @@ class House:
         if source not in known:
             raise NotFound(Problem(f"no source is called '{source}'", hint=did_you_mean(source, known)))
         self.refreshed.append((source, cause))
+
+    def journal_written(self, entry: Entry) -> None:
+        self.heard.append(entry.kind)
+        if entry.kind == "override":
+            self.publish()
 
     def explain(
         self,

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from scorecard.board.cards import Standing, kind_of, slice_of, standing_on, worst_first
-from scorecard.board.reading import Reading, Scorecard, SeriesKey, SourceState
+from scorecard.board.reading import Overrides, Reading, Scorecard, SeriesKey, SourceState
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Metric
 from scorecard.book.model.organization import ORGANIZATION
@@ -45,6 +45,7 @@ class Board:
     notices: tuple[Problem, ...] = ()
     problems: Mapping[str, Problem] = field(default_factory=dict)
     explanations: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=dict)
     notes_of: Callable[[str], tuple[Mapping[str, object], ...]] = field(default=lambda _: ())
 
     # -- one series, one reading -------------------------------------------------------------------------------
@@ -280,8 +281,8 @@ class Board:
         return self.notes_of(metric)
 
     def next_turn(self, now: datetime) -> datetime | None:
-        """The next moment at which something changes by the clock alone: a period ends or a reading turns stale."""
-        moments: list[datetime] = []
+        """The next moment at which something changes by the clock alone: a period or an override ends, a reading turns stale."""
+        moments = [o.until for said in self.overrides.values() for o in said.values() if o.until is not None]
         for rows in self.readings.values():
             for reading in rows[-2:]:
                 if reading.running:

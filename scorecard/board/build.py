@@ -35,6 +35,9 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
             continue
         old = before.readings.get(key, ()) if same and before is not None else ()
         touched = (measured.changed or {}).get(key, frozenset())
+        said = {**made_of.overrides.get(key, {}), **({} if before is None else before.overrides.get(key, {}))}
+        if said and old:  # put on, taken back, ended: an override is never taken over unseen
+            touched |= {i for i, period in enumerate(series.periods) if period.label in said}
         readings[key] = judge.series(metric, key, series, old, touched)
     return Board(
         version=made_of.version,
@@ -49,6 +52,7 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
         notices=made_of.notices,
         problems=measured.problems,
         explanations=made_of.explanations,
+        overrides=made_of.overrides,
         notes_of=made_of.notes_of,
     )
 
@@ -131,7 +135,7 @@ class Judge:
         said = verdict(evidence)
         final = period.end + timedelta(seconds=metric.final_after_seconds)
         team, process = self._place(metric, slice_)
-        return Reading(
+        reading = Reading(
             metric=metric.name,
             grain=period.grain,
             period=period.label,
@@ -165,6 +169,8 @@ class Judge:
             conclusive=said.conclusive,
             trail=said.trail,
         )
+        override = self._of.overrides.get((metric.name, period.grain, slice_), {}).get(period.label)
+        return reading if override is None else reading.overridden(override, now)
 
     def _place(self, metric: Metric, slice_: Slice) -> tuple[str | None, str | None]:
         if slice_ is not None:

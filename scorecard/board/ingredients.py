@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from scorecard.board.reading import SourceState
+from scorecard.board.reading import Overrides, SourceState
 from scorecard.book.model import Book
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods.calendar import Calendar
@@ -26,4 +26,5 @@ class Ingredients:
     loads: tuple[Load, ...] = ()
     notices: tuple[Problem, ...] = ()
     explanations: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=dict)
     notes_of: Callable[[str], tuple[Mapping[str, object], ...]] = field(default=lambda _: ())

@@ -8,8 +8,19 @@ from datetime import datetime
 from typing import Literal
 
 from scorecard.ground.clock import utc_text
+from scorecard.judgement.override import Override, ended, stands
 from scorecard.judgement.pace import Projection
 from scorecard.judgement.status import Limit, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """An override that stands, and what it stands instead of, so that it can end by itself."""
+
+    override: Override
+    reason: str
+    because: str
+    conclusive: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +30,8 @@ class Reading:
     ``quiet_until``: the part of ``fresh_until`` that a quiet source sets, for the sentence only.
     ``start`` and ``end`` are aware, in the organisation's zone, ``end`` exclusive. ``slice`` is None for the whole, else
     ("team", name) or ("process", name). ``fresh_until``: after that moment whoever shows it shows it grey; None: it stays.
-    ``trail`` is the machine-readable list of the status steps, for `explain`; it is not part of the JSON.
+    ``trail`` is the machine-readable list of the status steps, for `explain`; it is not part of the JSON. ``override`` is
+    the one that stands: then ``status``, ``reason`` and ``because`` are its, and ``judged`` keeps the original status.
     """
 
     metric: str
@@ -54,10 +66,13 @@ class Reading:
     signals: tuple[str, ...] = ()
     conclusive: bool | None = None
     quiet_until: datetime | None = None
+    override: Overridden | None = None
     trail: tuple[Mapping[str, object], ...] = field(default=(), compare=False)
 
     def at(self, now: datetime) -> Reading:
-        """This reading as it must be shown at ``now``: grey and stale once its freshness has run out."""
+        """This reading as it must be shown at ``now``: without an override that has ended, and grey once it is stale."""
+        if self.override is not None and ended(self.override.override, now):
+            return self._restored(now).at(now)
         if self.fresh_until is None or now <= self.fresh_until or self.status == "grey":
             return self
         quiet = self.quiet_until is not None and self.quiet_until <= self.fresh_until
@@ -66,7 +81,48 @@ class Reading:
             if quiet
             else f"no good load since {utc_text(self.loaded_at)}"
         )
-        return replace(self, status="grey", reason="stale", because=f"{since}; it was: {self.because}")
+        step = {"step": "stale", "applies": True, "detail": since}
+        looked = {"now": utc_text(now), "fresh_until": utc_text(self.fresh_until)}
+        names = [said["step"] for said in self.trail]
+        before = self.trail[: names.index("stale")] if "stale" in names else ()
+        trail = (*before, {**step, **looked})
+        because = f"{since}; it was: {self.because}"
+        return replace(
+            self, status="grey", reason="stale", because=because, override=None, conclusive=None, trail=trail
+        )
+
+    def overridden(self, override: Override, now: datetime) -> Reading:
+        """This reading under an override, as far as that stands at ``now``; the trail says either way."""
+        applies, detail = stands(override, self.judged, now)
+        step = _override_step(override, self.judged, applies, detail)
+        if not applies:
+            return replace(self, trail=(*self.trail, step))
+        return replace(
+            self,
+            status=override.status,
+            reason="override",
+            because=f"{detail}; judged {self.judged}: {self.because}",
+            conclusive=None,
+            override=Overridden(override, self.reason, self.because, self.conclusive),
+            trail=(*self.trail, step),
+        )
+
+    def _restored(self, now: datetime) -> Reading:
+        """The judged reading, once its override has ended."""
+        held = self.override
+        if held is None:
+            return self
+        _, detail = stands(held.override, self.judged, now)
+        trail = (*self.trail[:-1], _override_step(held.override, self.judged, False, detail))
+        return replace(
+            self,
+            status=self.judged,
+            reason=held.reason,
+            because=held.because,
+            conclusive=held.conclusive,
+            override=None,
+            trail=trail,
+        )
 
     def as_json(self) -> dict[str, object]:
         """The reading as `metrics-yaml` writes it."""
@@ -104,6 +160,7 @@ class Reading:
             "year_ago": self.year_ago,
             "signals": list(self.signals),
             "conclusive": self.conclusive,
+            "override": None if self.override is None else _override_json(self.override.override),
             "loaded_at": utc_text(self.loaded_at),
             "data_until": utc_text(self.data_until),
             "fresh_until": utc_text(self.fresh_until),
@@ -112,8 +169,24 @@ class Reading:
         }
 
 
+def _override_step(override: Override, judged: Status, applies: bool, detail: str) -> Mapping[str, object]:
+    said = {**_override_json(override), "status": override.status, "judged": judged}
+    return {"step": "override", "applies": applies, "detail": detail, **said}
+
+
+def _override_json(override: Override) -> dict[str, object]:
+    return {
+        "by": override.by,
+        "text": override.text,
+        "until": utc_text(override.until),
+        "at": utc_text(override.at),
+    }
+
+
 SeriesKey = tuple[str, str, tuple[str, str] | None]
 """(metric, grain, slice): what a series of readings is of."""
+Overrides = Mapping[SeriesKey, Mapping[str, Override]]
+"""Series → period → the override that counts there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from scorecard.ground.errors import Problem, Refused, Unavailable
 
 if TYPE_CHECKING:
     from scorecard.cli.product import Product
+    from scorecard.journal.journal import Entry
     from scorecard.refresh.schedule import Schedule
 
 log = logging.getLogger("scorecard")
@@ -118,6 +119,12 @@ class Life:
         """Asks for a pull at once, beside the schedule; never two of one source at a time."""
         self.product.refresher.check_names([source])
         threading.Thread(target=self._pull, args=(source, cause, False), name=f"pull-{source}", daemon=True).start()
+
+    def journal_written(self, entry: Entry) -> None:
+        """Publishes what is part of the readings, beside the answer to whoever wrote it."""
+        work = self.product.refresher.journal_written
+        if not self.stopping:
+            threading.Thread(target=work, args=(entry,), name="journal-written", daemon=True).start()
 
     def explain(
         self,

@@ -17,11 +17,12 @@ from scorecard.book.model import Book
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import NotFound, Problem, did_you_mean
 from scorecard.ground.periods.calendar import Calendar
-from scorecard.journal.journal import Journal
+from scorecard.journal.journal import Entry, Journal
 from scorecard.judgement.freshness import default_fresh_for
 from scorecard.measures.run import Meter
 from scorecard.measures.store import take_over
 from scorecard.measures.values import Measured
+from scorecard.refresh.overrides import OverridesRead
 from scorecard.refresh.pull import pull_source
 from scorecard.warehouse.engine import Engine, Load, Standing, Touched
 
@@ -66,6 +67,7 @@ class Refresher:
         self.file_problems: tuple[Problem, ...] = ()
         self._folder = folder
         self._journal = journal
+        self._overrides = OverridesRead(journal)
         self._workers = workers
         self._notices = tuple(notices)
         self._meter = Meter(engine, book, self.calendar)
@@ -177,12 +179,18 @@ class Refresher:
         return "unchanged" if shown == "ok" else shown
 
     def publish_if_turned(self) -> None:
-        """Publishes when the clock alone changes something: a period ended, a reading turned stale."""
+        """Publishes when no load but the clock changes something (a period ended, a reading turned stale), or another process
+        has written an override."""
         if not self.publisher.published:
             return
         board = self.publisher.current()
         turn = board.next_turn(board.as_of)
-        if turn is not None and self.clock.now() >= turn:
+        if (turn is not None and self.clock.now() >= turn) or self._overrides.changed():
+            self.publish()
+
+    def journal_written(self, entry: Entry) -> None:
+        """Publishes at once where what somebody wrote is part of the readings."""
+        if entry.kind == "override":
             self.publish()
 
     def replace_book(self, book: Book) -> Board:
@@ -218,6 +226,7 @@ class Refresher:
             loads=loads,
             notices=(*self.file_problems, *self._notices, *self.book.warnings),
             explanations=_Explanations(self._meter),
+            overrides=self._overrides.current(self.calendar),
             notes_of=self._notes,
         )
 

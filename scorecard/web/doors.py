@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from scorecard.board.board import Board
 from scorecard.ground.clock import Clock
 from scorecard.ground.settings import Settings
-from scorecard.journal.journal import Journal
+from scorecard.journal.journal import Entry, Journal
 
 
 class Published(Protocol):
@@ -50,6 +50,10 @@ class Doors(Protocol):
 
     def refresh(self, source: str, cause: str) -> None:
         """Asks for a pull now and returns at once. NotFound for an unknown source."""
+        ...
+
+    def journal_written(self, entry: Entry) -> None:
+        """Hears of an entry that is on disk, and returns at once; what is part of the readings is published."""
         ...
 
     def explain(

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 from scorecard.board.board import Board
 from scorecard.book.model.metric import Manual, Metric
@@ -15,12 +15,14 @@ from scorecard.ground.clock import utc_text
 from scorecard.ground.errors import Problem, Refused, did_you_mean
 from scorecard.journal.journal import Journal
 from scorecard.journal.journal import Kind as EntryKind
-from scorecard.judgement.status import STATUSES
+from scorecard.judgement.override import better
+from scorecard.judgement.status import STATUSES, Status
 from scorecard.web.api.asked import read_moment
 
 LONGEST_TEXT = 4000
 LONGEST_NAME = 100
-_SEVERITY = {"red": 0, "amber": 1, "grey": 2, "green": 3, "neutral": 3}
+CLEAR = "clear"
+"""The status that takes an override back."""
 
 
 @dataclass
@@ -225,17 +227,29 @@ def value(form: Form) -> None:
 
 
 def override(form: Form) -> None:
-    """A named person's colour instead of the judged one: worse freely, better only with a reason and an expiry."""
+    """A named person's colour instead of the judged one: worse freely, better only with a reason and an expiry.
+
+    ``clear``, or the judged colour itself, takes back what was said before. ``judged`` is kept with it, so that the journal
+    says what it replaced.
+    """
     form.allow(*_KEY, "status", "text", "until", "by")
     form.reading()
-    status = form.choice("status", STATUSES)
+    status = form.choice("status", (*STATUSES, CLEAR))
     text = form.text("text", required=False)
     until = form.moment("until")
     if status is None or form.problems:
         return
     where = next(iter(form.kept["slice"].items())) if form.kept["slice"] else None
-    judged = form.board.reading(form.kept["metric"], form.kept["grain"], form.kept["period"], where, form.now).judged
-    if _SEVERITY[status] > _SEVERITY[judged]:
+    reading = form.board.reading(form.kept["metric"], form.kept["grain"], form.kept["period"], where, form.now)
+    form.kept["judged"] = judged = reading.judged
+    if status == CLEAR:
+        return
+    if judged == "grey":
+        form.wrong(
+            f"the reading is grey ({reading.because}), and what cannot be said has no colour to replace",
+            "write a note, or a flag",
+        )
+    elif better(cast(Status, status), judged):
         if text is None:
             form.wrong(f"{status} is better than the judged {judged}, and 'text' gives no reason", "say why in 'text'")
         if until is None:

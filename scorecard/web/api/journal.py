@@ -21,6 +21,7 @@ def _attach(api: Blueprint, doors: Doors, kind: Kind) -> None:
         Asked()
         by, body = filled(kind, json_body(), doors.publisher.current(), doors.journal, doors.clock.now())
         entry = doors.journal.add(kind.name, by, body)  # returns once it is on disk, and only then do we say so
+        doors.journal_written(entry)
         return json_answer(entry.as_json(), 201)
 
     def read() -> Response:

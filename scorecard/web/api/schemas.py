@@ -6,7 +6,7 @@ from typing import Any
 
 from scorecard.ground.periods import GRAINS
 from scorecard.judgement.status import STATUSES
-from scorecard.web.api.forms import LONGEST_NAME, LONGEST_TEXT
+from scorecard.web.api.forms import CLEAR, LONGEST_NAME, LONGEST_TEXT
 
 Schema = dict[str, Any]
 
@@ -60,13 +60,16 @@ SLICE = {
 LIMIT = {"anyOf": [{"type": "null"}, NUMBER, {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}]}
 PROJECTED = maybe(whole({"value": NUMBER, "low": maybe(NUMBER), "high": maybe(NUMBER), "chance": maybe(NUMBER)}))
 
+OVERRIDDEN = maybe(whole({"by": TEXT, "text": maybe(TEXT), "until": maybe(MOMENT), "at": MOMENT}))
+
 READING = whole(
     {
         "metric": TEXT, "grain": GRAIN, "period": TEXT, "slice": SLICE, "team": maybe(TEXT), "process": maybe(TEXT),
         "start": MOMENT, "end": MOMENT, "running": YES, "provisional": YES, "value": maybe(NUMBER), "text": TEXT,
         "numerator": maybe(NUMBER), "denominator": maybe(NUMBER), "n": maybe(WHOLE), "target": LIMIT, "amber": LIMIT,
         "status": STATUS, "judged": STATUS, "reason": TEXT, "because": TEXT, "projected": PROJECTED,
-        "previous": maybe(NUMBER), "year_ago": maybe(NUMBER), "signals": listed(TEXT), "conclusive": maybe(YES),
+        "previous": maybe(NUMBER), "year_ago": maybe(NUMBER), "signals": listed(TEXT),
+        "conclusive": maybe(YES), "override": OVERRIDDEN,
         "loaded_at": maybe(MOMENT), "data_until": maybe(MOMENT), "fresh_until": maybe(MOMENT),
         "as_of": MOMENT, "version": WHOLE,
     }
@@ -126,7 +129,7 @@ NEW: dict[str, tuple[Schema, tuple[str, ...]]] = {
     "Flag": ({**_ABOUT, "text": maybe(WORDS), "by": NAME}, ("text", *_FREE)),
     "Value": ({**_ABOUT, "value": NUMBER, "text": maybe(WORDS), "by": NAME}, ("text", *_FREE)),
     "Override": (
-        {**_ABOUT, "status": STATUS, "text": maybe(WORDS), "until": maybe(MOMENT), "by": NAME},
+        {**_ABOUT, "status": {"enum": [*STATUSES, CLEAR]}, "text": maybe(WORDS), "until": maybe(MOMENT), "by": NAME},
         ("text", "until", *_FREE),
     ),
     "Signoff": (
@@ -143,7 +146,9 @@ def _journal() -> dict[str, Schema]:
         found[f"New{name}"] = whole(keys, optional)
         # A sign-off has either a review's keys or a value's; everything else comes back with all of its keys.
         left_out = ("review", "date", "value") if name == "Signoff" else ()
-        found[name] = whole({**keys, "id": TEXT, "at": MOMENT}, left_out)
+        # ``judged``: what an override replaced; the server adds it.
+        added = {"judged": STATUS} if name == "Override" else {}
+        found[name] = whole({**keys, **added, "id": TEXT, "at": MOMENT}, left_out)
         found[f"{name}List"] = whole({plural: listed(ref(name))})
     return found
 
