@@ -72,7 +72,6 @@ class Refresher:
         self._notices = tuple(notices)
         self._meter = Meter(engine, book, self.calendar)
         self._pending: dict[str, Touched] = {}
-        self._whole = False
         self._pending_lock = threading.Lock()
         self._publish_lock = threading.RLock()
         self._busy: dict[str, threading.Lock] = {}
@@ -132,10 +131,9 @@ class Refresher:
         with self._publish_lock:
             with self._pending_lock:
                 touched, self._pending = self._pending, {}
-                whole, self._whole = self._whole or recompute, False
             now = self.clock.now()
-            measured = self._meter.measure(now, None if whole else touched)
-            before = self.publisher.current() if self.publisher.published and not whole else None
+            measured = self._meter.measure(now, None if recompute else touched)
+            before = self.publisher.current() if self.publisher.published and not recompute else None
             board = build(self._ingredients(now, measured, self.publisher.next_version), measured, before)
             self.publisher.publish(board)
             self._published_at = self.clock.steady()
@@ -194,11 +192,10 @@ class Refresher:
             self.publish()
 
     def replace_book(self, book: Book) -> Board:
-        """A new good book takes over; everything is computed anew under it."""
+        """A new good book takes over. States are kept by definition, so only those that it defines anew are computed."""
         with self._publish_lock:
             self.book, self.calendar = book, calendar_of(book)
             self._meter = Meter(self.engine, book, self.calendar)
-            self._whole = True
             self.file_problems = ()
             return self.publish()
 

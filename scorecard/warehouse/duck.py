@@ -15,7 +15,7 @@ import polars as pl
 from connectors.contract import Batch
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
-from scorecard.warehouse.changes import add_days, live_columns
+from scorecard.warehouse.changes import add_days, live_columns, move_days
 from scorecard.warehouse.engine import NOTHING, Load, LoadOrder, Standing, Touched, day_column
 from scorecard.warehouse.faults import as_error, first_lines, is_damage
 from scorecard.warehouse.gates import not_one_select
@@ -264,27 +264,35 @@ class DuckWarehouse:
                 raise self._said(error) from error
 
     def prepare_axes(self, source: str, axes: Sequence[str], timezone: str) -> bool:
-        """Reporting days for axes that came since the last load, without loading. True where one was added.
+        """Reporting days for axes that came since the last load, or in another zone, without loading. True: days are new.
 
         Does not wait for a load of the source that is still pulling.
         """
         with self._reading() as cursor:
             columns = live_columns(cursor, source) or {}
-        if all(day_column(axis) in columns or columns.get(axis) not in {"TIMESTAMP", "DATE"} for axis in axes):
+            memory = read_memory(cursor, source)
+        known = all(day_column(axis) in columns or columns.get(axis) not in {"TIMESTAMP", "DATE"} for axis in axes)
+        if memory is None or (known and memory.zone == timezone):
             return False
         with self._writing(), self._cursor() as cursor:
             try:
                 cursor.execute("BEGIN TRANSACTION")
                 memory = read_memory(cursor, source)
                 columns = live_columns(cursor, source) or {}
-                if memory is None or not add_days(cursor, live_table(source), columns, axes, timezone):
+                moved = memory is not None and memory.zone != timezone
+                if moved:
+                    move_days(cursor, live_table(source), columns, timezone)
+                if memory is None or not (add_days(cursor, live_table(source), columns, axes, timezone) or moved):
                     cursor.execute("ROLLBACK")
                     return False
                 firsts = dict(memory.standing.first_day)
-                for axis in axes:
+                for axis in {*axes, *(firsts if moved else ())}:
                     if (first := first_day(cursor, source, axis)) is not None:
                         firsts[axis] = first
-                write_memory(cursor, replace(memory, standing=replace(memory.standing, first_day=firsts)))
+                # What was counted by other days is not of this generation.
+                generation = memory.standing.generation + (1 if moved else 0)
+                standing = replace(memory.standing, first_day=firsts, generation=generation)
+                write_memory(cursor, replace(memory, standing=standing, zone=timezone))
                 cursor.execute("COMMIT")
             except duckdb.Error as error:
                 raise self._said(error) from error
