@@ -47,7 +47,7 @@ def moment(text: str) -> datetime:
 def metric(name: str, measure: Measure, **more: Any) -> Metric:
     """A metric of the source ``tickets`` by ``created_at``, unless it says otherwise."""
     given: dict[str, Any] = {"source": "tickets", "time": "created_at", **more}
-    if isinstance(measure, Formula) or type(measure).__name__ == "Change":
+    if isinstance(measure, Formula) or type(measure).__name__ in ("Change", "Cumulative"):
         given = {**more, "source": None, "time": None}
     if isinstance(given.get("where"), str):
         given["where"] = expression(given["where"], "condition")

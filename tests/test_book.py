@@ -367,7 +367,6 @@ def test_good_columns_and_tables_that_are_not_loaded_are_no_problem(tmp_path: Pa
         ("    better: lower\n    target: 1200", "    leads: [{metric: csat, lag: 2w, sign: opposite}]\n    better: lower\n    target: 1200", "not computed yet: leading"),
         ("target: 1200\n    tolerance: 15%", "targets: [{from: orders, value: goal}]", "not computed yet: targets from a source"),
         ("stock: {opened: created_at, closed: resolved_at}", "stock: {level: score, key: [ticket_id], fold: last}", "not computed yet: stock: {level}"),
-        ("formula: tickets_resolved / tickets_created", "cumulative: {of: tickets_created, over: year}", "not computed yet: cumulative"),
         ("formula: tickets_resolved / tickets_created", "manual: {fold: last}", "not computed yet: manual"),
         ("stock: {opened: created_at, closed: resolved_at}", "age: {opened: created_at, closed: resolved_at, q: 0.9}", "not computed yet: age"),
         ("count: resolved_at", "cohort: {of: count_if(not open), to: rows, matures_after: 7d}", "'not open' of metric"),

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from scorecard.book.model.metric import Change, Stock
+from scorecard.book.model.metric import Change, Cumulative, Stock
 from scorecard.book.model.organization import Organization
 from scorecard.judgement.targets import Versus
 from scorecard.measures.states import settled
@@ -65,6 +65,13 @@ METRICS = (
     metric("cost_each", formula("cost / n")),
     metric("pace", formula("n / days - year_ago(n) / 365 + previous(n)")),
     metric("growth", Change("n", Versus("mean_of", 3))),
+    metric("n_year", Cumulative("n", "year")),
+    metric("n_rolling", Cumulative("n", None, 2), grain="day"),
+    metric("range_month", Cumulative("range", "month")),
+    metric("customers_rolling", Cumulative("customers", None, 2)),
+    metric("median_month", Cumulative("median", "month")),
+    metric("cost_each_year", Cumulative("cost_each", "year")),
+    metric("run_rate", formula("n_year / days + year_ago(range_month) - previous(customers_rolling)")),
     metric("shift", Change("median", Versus("back", 2), "points")),
 )
 TEAM = st.sampled_from(["support", "Support DE", " SALES ", "night-shift", "nobody", None])

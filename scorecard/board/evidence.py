@@ -10,7 +10,7 @@ from scorecard.board.comparisons import Comparisons
 from scorecard.board.ingredients import Ingredients
 from scorecard.board.maturity import Maturity
 from scorecard.board.reading import SeriesKey
-from scorecard.book.model.metric import Age, Cohort, Metric, Ratio
+from scorecard.book.model.metric import Age, Cohort, Cumulative, Metric, Ratio
 from scorecard.book.scope import adds_up, inherits_target, rests_on, sources_of
 from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.freshness import default_fresh_for, fresh_until, quiet_until
@@ -53,7 +53,7 @@ class Witness:
             unit=metric.unit,
             decimals=metric.decimals,
             n=cell.n,
-            min_sample=metric.min_sample,
+            min_sample=self._counted(metric).min_sample,
             running=running,
             adds_up=self._adds_up(metric),
             paced=paced,
@@ -69,7 +69,7 @@ class Witness:
             amber=amber,
             projection=projection,
             problem=self._problem(metric),
-            sampled=_sampled(metric, cell),
+            sampled=_sampled(self._counted(metric), cell),
             missing=cell.missing or _why_nothing(period, now, loaded_at),
         )
 
@@ -160,11 +160,23 @@ class Witness:
 
     def _too_few(self, metric: Metric, slice_: Slice, period: Period) -> str | None:
         """A formula is too few when one of its parts is."""
-        for part in self._rest(metric):
+        for part in self._judged_alike(metric):
             cell = self._cell(part, slice_, period)
-            if cell is not None and cell.n is not None and cell.n < part.min_sample and part.min_sample > 1:
-                return f"'{part.title}' has only {cell.n} of the {part.min_sample} needed"
+            least = self._counted(part).min_sample
+            if cell is not None and cell.n is not None and cell.n < least > 1:
+                return f"'{part.title}' has only {cell.n} of the {least} needed"
         return None
+
+    def _judged_alike(self, metric: Metric) -> tuple[Metric, ...]:
+        """The parts whose value in the same period counts: what a cumulative one runs up is looked at over other days."""
+        rest = self._rest(metric)
+        apart = {p.name for m in (metric, *rest) if isinstance(m.measure, Cumulative) for p in self._rest(m)}
+        return tuple(part for part in rest if part.name not in apart)
+
+    def _counted(self, metric: Metric) -> Metric:
+        """The metric whose observations a value is made of: of a cumulative one what it runs up."""
+        measure = metric.measure
+        return self._of.book.metrics[measure.of] if isinstance(measure, Cumulative) else metric
 
     def _cell(self, metric: Metric, slice_: Slice, period: Period) -> Cell | None:
         key = (metric.name, period.grain, slice_)

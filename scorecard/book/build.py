@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from scorecard.book.cumulative import settle_units
 from scorecard.book.files import BookFile, Entry, Written
 from scorecard.book.inlinetests import build_test
 from scorecard.book.later import mark_later, warn_source
@@ -65,6 +66,7 @@ def build_parts(written: Written, home: Path, notes: Notes) -> Parts:
     check_parents(parts.teams, notes)
     settle_times(parts.metrics, parts.sources, notes)
     check_parts(parts.metrics, notes)
+    settle_units(parts.metrics)
     for source in parts.sources.values():
         warn_source(source, notes)
     return parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scorecard.book.model.metric import Age, Cumulative, Level, Manual, Measure, Metric, Scaling
+from scorecard.book.model.metric import Age, Level, Manual, Measure, Metric, Scaling
 from scorecard.book.model.source import Source
 from scorecard.book.notes import Notes
 from scorecard.ground.errors import Place
@@ -14,7 +14,7 @@ PAGING = {"link", "page", "offset", "cursor", "odata"}
 AUTH = {"bearer", "basic", "key"}
 MEASURES: dict[type, tuple[str, str]] = {
     Level: ("stock", "stock: {level}"), Age: ("age", "age"),
-    Cumulative: ("cumulative", "cumulative"), Scaling: ("scaling", "scaling"), Manual: ("manual", "manual"),
+    Scaling: ("scaling", "scaling"), Manual: ("manual", "manual"),
 }  # fmt: skip
 """Measures that are not computed yet: (key, name)."""
 METRIC_KEYS = {"leads": "leading indicators", "counter": "counter metrics"}

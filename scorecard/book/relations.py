@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from scorecard.book.cumulative import check_cumulative
 from scorecard.book.files import Written
-from scorecard.book.model.metric import Age, Change, Cumulative, Formula, Level, Metric, Scaling, Stock
+from scorecard.book.model.metric import Age, Change, Cumulative, Formula, Metric, Scaling, Stock
 from scorecard.book.model.organization import ORGANIZATION, Team
 from scorecard.book.model.source import Source
 from scorecard.book.notes import Notes, Subject
@@ -131,12 +132,7 @@ def check_parts(metrics: Mapping[str, Metric], notes: Notes) -> None:
         parts = [metrics[name] for name in parts_of(metric) if name in metrics and name != metric.name]
         _check_grain(metric, parts, notes)
         if isinstance(metric.measure, Cumulative):
-            for part in parts:
-                if isinstance(part.measure, Stock | Level):
-                    notes.error(
-                        _part_place(metric, part.name),
-                        f"metric '{metric.name}' runs up '{part.name}', a stock, which does not add up",
-                    )
+            check_cumulative(metric, metrics, _part_place(metric, metric.measure.of), notes)
     notes.subject = None
 
 

@@ -120,13 +120,16 @@ def inherits_target(metric: Metric, book: Book, grain: str, slice_: tuple[str, s
     What adds up (and distinct) does not: a week's target says nothing about a month or about one team. Means, ratios,
     quantiles and ages do; so does a formula whose outermost operator is a division, and a change in percent. A stock
     keeps it at other grains, not in slices, and so does a manual value that does not fold by sum. A change in points
-    follows its metric.
+    follows its metric. A cumulative metric is read at the period's last day, so its target holds at every grain; in slices
+    as its metric's would.
     """
     measure = metric.measure
     if isinstance(measure, Mean | Ratio | Quantile | Age | Cohort):
         return True
     if isinstance(measure, Stock | Level) or (isinstance(measure, Manual) and measure.fold != "sum"):
         return slice_ is None
+    if isinstance(measure, Cumulative):
+        return slice_ is None or inherits_target(book.metrics[measure.of], book, grain, slice_)
     if isinstance(measure, Formula):
         return isinstance(measure.expression.tree.unnest(), exp.Div)
     if isinstance(measure, Change):

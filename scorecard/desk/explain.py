@@ -11,6 +11,7 @@ from scorecard.book.model.metric import Change, Metric
 from scorecard.book.scope import parts_of, sources_of
 from scorecard.desk.definitions import measure_key
 from scorecard.ground.clock import utc_text
+from scorecard.ground.periods import GRAINS
 from scorecard.measures.compare import compared, versus_name
 
 
@@ -57,7 +58,7 @@ def explain(
 def _parts(board: Board, wanted: Metric, reading: Reading, now: datetime) -> Iterator[dict[str, object]]:
     """The metrics it is made of, in its own period and slice, and what a change compares with."""
     for name in parts_of(wanted):
-        yield _part(board, name, reading.period, reading.slice, now)
+        yield _part(board, name, _period(board, name, reading), reading.slice, now)
     if isinstance(wanted.measure, Change):
         versus = wanted.measure.versus
         for other in compared(board.calendar, board.period(reading.period), versus) or ():
@@ -65,6 +66,14 @@ def _parts(board: Board, wanted: Metric, reading: Reading, now: datetime) -> Ite
                 **_part(board, wanted.measure.of, other.label, reading.slice, now),
                 "compared": versus_name(versus),
             }
+
+
+def _period(board: Board, part: str, reading: Reading) -> str:
+    """The period of a part: the reading's own, or the longer one around it where the part has none so short."""
+    grain = board.book.metric(part).grain
+    if GRAINS.index(reading.grain) >= GRAINS.index(grain):
+        return reading.period
+    return board.calendar.period(reading.start, grain).label
 
 
 def _part(board: Board, name: str, period: str, slice_: tuple[str, str] | None, now: datetime) -> dict[str, object]:

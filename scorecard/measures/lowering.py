@@ -13,6 +13,7 @@ from scorecard.book.model.metric import (
     Change,
     Cohort,
     Count,
+    Cumulative,
     Distinct,
     Expression,
     Formula,
@@ -38,7 +39,7 @@ def lower(metric: Metric, book: Book, columns: Mapping[str, str], probe: Probe, 
     later = later_measure(measure)
     if later is not None:
         raise Refused(Problem(f"'{later}' is not computed yet", metric.place))
-    if isinstance(measure, Formula | Change):
+    if isinstance(measure, Formula | Change | Cumulative):
         return Lowered(metric, coarser(metric.grain), parts=parts_of(metric))
     assert metric.source is not None  # noqa: S101 - the book gives one to every measure that reads rows
     compiler = Compiler(metric.source, columns, book.organization.timezone, metric.unit)

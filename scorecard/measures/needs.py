@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from scorecard.book.model import Book
-from scorecard.book.model.metric import Change, Formula, Measure, Stock
+from scorecard.book.model.metric import Change, Cumulative, Formula, Measure, Stock
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.targets import Versus
@@ -16,7 +16,7 @@ from scorecard.measures.cuts import Cut, Cuts
 from scorecard.measures.derive import open_names
 from scorecard.measures.place import Here, Key, key_of
 from scorecard.measures.plan import Bag, Lowered, Plan, Scan, state_id
-from scorecard.measures.spans import Span, Spans
+from scorecard.measures.spans import Span, Spans, last_day, window_first
 from scorecard.measures.sql import column_kind
 
 INSTANT = timedelta(microseconds=1)
@@ -79,9 +79,11 @@ class Needs:
 
     def cuts_of(self, one: Lowered, grain: Grain, span: Span) -> list[Cut]:
         """All cuts that a metric, and the metrics made of it, need at a grain."""
-        if one.parts or not len(span):
+        if not len(span) or (one.parts and not isinstance(one.metric.measure, Cumulative)):
             return []
         running = span.periods[-1]
+        if one.parts:
+            return [cut for base in self.bases(one) for cut in self._window_cuts(one, base, running)]
         cuts = [
             self.cut_at(one, grain, running, other)
             for other in self._needed(one, running)
@@ -100,13 +102,61 @@ class Needs:
             found = {running: None}
             found.update({o: None for versus in self.versus_of(one) for o in self.spans.others(running, versus) or ()})
             for other in self.plan.lowered.values():
-                if one.metric.name in other.parts:
+                if one.metric.name in other.parts and not isinstance(other.metric.measure, Cumulative):
                     needed = self._needed(other, running)
                     found.update(needed)
                     lags = _lags(other.metric.measure)
                     found.update({o: None for q in needed for lag in lags for o in self.spans.others(q, lag) or ()})
             self._needs[key] = found
         return found
+
+    # -- windows of cumulative metrics -------------------------------------------------------------------------
+
+    def bases(self, one: Lowered) -> tuple[Lowered, ...]:
+        """The metrics below one that read rows themselves; one that does is its own."""
+        if not one.parts:
+            return (one,)
+        found = [base for name in one.parts for base in self.bases(self.plan.lowered[name])]
+        return tuple({base.metric.name: base for base in found}.values())
+
+    def mark(self, base: Lowered) -> datetime | None:
+        """The moment before which everything lies that a metric has counted so far."""
+        here = self.here.get(base.metric.source or "")
+        if here is None or here.watermark is None:
+            return None
+        axis = "" if base.scan is None else base.scan.time
+        return here.watermark if column_kind(here.columns.get(axis, "")) == "date" else here.watermark + INSTANT
+
+    def window_cut(self, one: Lowered, base: Lowered, running: Period, other: Period) -> Cut | None:
+        """The window of a cumulative metric in ``other``, cut as the running period is; None: it counts whole."""
+        mark, calendar = self.mark(base), self.spans.calendar
+        moment = other.start if mark is None else calendar.cut(running, other, mark)
+        if moment >= other.end and other != running:
+            return None
+        assert isinstance(one.metric.measure, Cumulative)  # noqa: S101 - the caller has looked
+        first = window_first(calendar, one.metric.measure, last_day(calendar, other, moment))
+        return Cut(False, first, None, moment)
+
+    def _window_cuts(self, one: Lowered, base: Lowered, running: Period) -> list[Cut]:
+        others = [running, *(o for o in self._needed(one, running) if o != running)]
+        cuts = [self.window_cut(one, base, running, other) for other in others]
+        return [cut for cut in (cuts if base.bag is not None else cuts[1:]) if cut is not None]
+
+    def _add_windows(self, source: str, scans: dict[Scan, list[Cut]], bags: dict[Bag, list[Cut]]) -> None:
+        """The cuts of cumulative metrics over a source's."""
+        for one in self.plan.lowered.values():
+            if not isinstance(one.metric.measure, Cumulative):
+                continue
+            for base in self.bases(one):
+                first = None if base.scan is None else self.here[source].first_day(base.scan.time)
+                if base.metric.source != source or base.scan is None or first is None:
+                    continue
+                for grain in one.grains:
+                    cuts = self._window_cuts(one, base, self.spans.calendar.period(self.now, grain))
+                    if base.bag is not None:
+                        bags.setdefault(base.bag, []).extend(cuts)
+                    else:
+                        scans.setdefault(self.plan.scan_of(base.scan, "day"), []).extend(cuts)
 
     def prepare(self, source: str) -> None:
         """Computes all cuts of a source together: few statements instead of one for each."""
@@ -122,6 +172,7 @@ class Needs:
                     bags.setdefault(one.bag, []).extend(cuts)
                 for scan in one.scans if one.bag is None else ():
                     scans.setdefault(self.plan.scan_of(scan, grain), []).extend(cuts)
+        self._add_windows(source, scans, bags)
         self.cuts.prepare(here, scans)
         self.cuts.prepare_bags(here, bags)
 

@@ -15,6 +15,8 @@ OLDEST = timedelta(days=36_525)
 """Rows dated longer ago than a century are in no period."""
 Key = date
 """A period's key in the grid: its first day; for hours (a datetime) its beginning in UTC, without offset."""
+NOT_YET = "the period began after the last good load"
+BEFORE_FIRST = "there are no rows before this period's end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,13 @@ class Here:
 def key_of(period: Period) -> Key:
     """The period's key in the grid."""
     return utc_naive(period.start) if period.grain == "hour" else period.first
+
+
+def uncovered(here: Here, first: date | None, period: Period) -> str | None:
+    """Why nothing counted in a period would not be 0; ``first``: the first day with a row."""
+    if here.loaded_at is None or period.start > here.loaded_at:
+        return NOT_YET
+    return BEFORE_FIRST if first is None or period.until <= first else None
 
 
 def touched_ranges(calendar: Calendar, grain: Grain, days: Iterable[date]) -> tuple[Range, ...]:

@@ -17,6 +17,7 @@ import sqlglot.expressions as exp
 
 from scorecard.book.model import Book
 from scorecard.book.model.metric import (
+    Cumulative,
     Metric,
     Split,
     Stock,
@@ -186,6 +187,11 @@ def gather(lowered: Mapping[str, Lowered], problems: Mapping[str, Problem]) -> P
                 scan = replace(day, fine=grain == "hour")
                 atoms.setdefault(scan, {}).update(dict.fromkeys(one.atoms))
                 grains.setdefault(scan, set()).add(grain)
+    for one in lowered.values():
+        if isinstance(one.metric.measure, Cumulative):
+            for base in _bases(one, lowered):
+                for scan in base.scans if base.bag is None else ():
+                    grains[scan].add("day")
     for scan in [s for s in atoms if s.split is None]:
         split = _ridden(scan, atoms)
         if split is not None:
@@ -198,6 +204,13 @@ def gather(lowered: Mapping[str, Lowered], problems: Mapping[str, Problem]) -> P
         bags={bag: tuple(g for g in GRAINS if g in found) for bag, found in bags.items()},
         problems=problems,
     )
+
+
+def _bases(one: Lowered, lowered: Mapping[str, Lowered]) -> Iterable[Lowered]:
+    """The metrics below one that read rows."""
+    if not one.parts:
+        return (one,)
+    return [base for name in one.parts for base in _bases(lowered[name], lowered)]
 
 
 def _ridden(scan: Scan, scans: Iterable[Scan]) -> Scan | None:

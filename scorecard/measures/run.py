@@ -32,6 +32,7 @@ from scorecard.measures.states.settled import Settled
 from scorecard.measures.store import calendar_id, write_days
 from scorecard.measures.upkeep import Upkeep
 from scorecard.measures.values import Measured
+from scorecard.measures.windows import Windows
 from scorecard.warehouse.engine import Engine, Standing, Touched
 
 AHEAD = 40 * DAY
@@ -168,7 +169,8 @@ class Meter:
         cuts = Cuts(self.engine, plan, slicing, grid, settled)
         upkeep = Upkeep.opened(plan, grid, cuts, settled, self.book, self._attempt)
         spans = Spans(self.calendar)
-        weaver = Weaver(plan, grid, cuts, spans, Needs(self.book, plan, cuts, spans))
+        needs = Needs(self.book, plan, cuts, spans)
+        weaver = Weaver(plan, grid, cuts, spans, needs, Windows(plan, grid, cuts, spans, needs))
         return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver)
 
     def _lowered(self, metric: Metric, standings: Mapping[str, Standing], slicing: Slicing) -> Lowered:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from scorecard.book.model.metric import Change, Formula, Stock
+from scorecard.book.model.metric import Change, Cumulative, Formula, Stock
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
@@ -16,17 +16,16 @@ from scorecard.measures.cuts import Cut, Cuts
 from scorecard.measures.derive import bag_cell, base_cell, change_cell, formula_cell, open_names
 from scorecard.measures.grid import Grid
 from scorecard.measures.needs import INSTANT, Needs
-from scorecard.measures.place import Here, Key, key_of
+from scorecard.measures.place import BEFORE_FIRST, Here, Key, key_of, uncovered
 from scorecard.measures.plan import Lowered, Plan
 from scorecard.measures.slices import Slice
 from scorecard.measures.spans import EMPTY, Span, Spans, days_up_to
 from scorecard.measures.states.additive import NOTHING, Amount
 from scorecard.measures.states.stock import open_at_ends
 from scorecard.measures.values import Cell, Series, SeriesKey
+from scorecard.measures.windows import Windows
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
-NOT_YET = "the period began after the last good load"
-BEFORE_FIRST = "there are no rows before this period's end"
 Attempt = Callable[[Callable[[], None]], "Problem | None"]
 
 
@@ -47,6 +46,7 @@ class Weaver:
     cuts: Cuts
     spans: Spans
     needs: Needs
+    windows: Windows
     here: Mapping[str, Here] = field(default_factory=dict)
     moved: Mapping[str, Moved] = field(default_factory=dict)
     series: dict[SeriesKey, Series] = field(default_factory=dict)
@@ -69,6 +69,7 @@ class Weaver:
         self.here, self.moved, self.now = here, moved, now
         self.changed, self._wanted = {}, set()
         self.needs.look_at(here, now)
+        self.windows.here, self.windows.now = here, now
         gone = set(broken)
         for key in [k for k in self.series if k[0] in gone or k[0] not in self.plan.lowered]:
             del self.series[key]
@@ -90,7 +91,7 @@ class Weaver:
     # -- which series there are --------------------------------------------------------------------------------
 
     def _grains(self, one: Lowered) -> list[Grain]:
-        if not one.parts:
+        if not one.parts or isinstance(one.metric.measure, Cumulative):
             return list(one.grains)
         return [g for g in one.grains if all(g in self._grains(self.plan.lowered[p]) for p in one.parts)]
 
@@ -112,7 +113,9 @@ class Weaver:
             self._wanted.update(self.needs.cuts_of(one, grain, span))
             return
         for slice_ in (None, *slices):
-            if one.parts:
+            if isinstance(one.metric.measure, Cumulative):
+                self._cumulated(one, grain, slice_, span)
+            elif one.parts:
                 self._derived(one, grain, slice_, span)
             else:
                 self._based(one, grain, slice_, span)
@@ -124,6 +127,8 @@ class Weaver:
         return one.metric.source in self.moved
 
     def _span_of(self, one: Lowered, grain: Grain) -> Span:
+        if isinstance(one.metric.measure, Cumulative):
+            return self.windows.span(one, grain)
         if one.parts:
             return min((self._span[p, grain] for p in one.parts), key=len)
         here = self.here.get(one.metric.source or "")
@@ -132,6 +137,8 @@ class Weaver:
         return self.spans.span(grain, here.first_day(one.scan.time), self.now)
 
     def _slices_of(self, one: Lowered, grain: Grain) -> tuple[Slice, ...]:
+        if isinstance(one.metric.measure, Cumulative):
+            return self.windows.slices(one)
         if one.parts:
             lines = [self._slices[p, grain] for p in one.parts]
             return tuple(s for s in lines[0] if all(s in line for line in lines))
@@ -175,7 +182,7 @@ class Weaver:
         cells += [Cell()] * (len(span) - len(cells))
         for index in dirty:
             period = span.periods[index]
-            missing = self._uncovered(here, first, period)
+            missing = uncovered(here, first, period)
             cells[index] = Cell(missing=missing) if missing else read(index)
         self._keep(key, Series(span.periods, tuple(cells), self._cuts(one, grain, slice_, span)))
 
@@ -184,12 +191,6 @@ class Weaver:
         if slice_ is None:
             return self.here[one.scan.source].first_day(one.scan.time)
         return self.grid.first_days.get(one.scan, {}).get(slice_)
-
-    def _uncovered(self, here: Here, first: date | None, period: Period) -> str | None:
-        """Why nothing counted would not be 0."""
-        if here.loaded_at is None or period.start > here.loaded_at:
-            return NOT_YET
-        return BEFORE_FIRST if first is None or period.until <= first else None
 
     def _dirty(self, one: Lowered, grain: Grain, span: Span, known: int) -> list[int] | range:
         """The places to compute again: touched periods, what was running or not covered, and all that is new."""
@@ -266,13 +267,16 @@ class Weaver:
         span = self._span[name, grain]
         if not len(span) or other.until <= span.periods[0].first:
             return Cell(missing=BEFORE_FIRST)
+        if isinstance(one.metric.measure, Cumulative):
+            cell = self.windows.cut_cell(one, slice_, running, other)
+            return self._closed(name, grain, slice_, other) if cell is None else cell
         if one.parts:
             return self._derived_cell(one, grain, slice_, other, running)
         here = self.here[one.metric.source or ""]
         cut = self.needs.cut_at(one, grain, running, other)
         if cut is None:
             return self._closed(name, grain, slice_, other)
-        missing = self._uncovered(here, self._first_day(one, slice_), other)
+        missing = uncovered(here, self._first_day(one, slice_), other)
         if missing:
             return Cell(missing=missing)
         if one.bag is not None:
@@ -281,6 +285,23 @@ class Weaver:
         return base_cell(one, self._amounts(one, grain, slice_, cut))
 
     # -- metrics made of metrics -------------------------------------------------------------------------------
+
+    def _cumulated(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> None:
+        key = (one.metric.name, grain, slice_)
+        before = self.series.get(key)
+        whole = before is None or before.periods[:1] != span.periods[:1]
+        known = 0 if before is None or whole else len(before.cells)
+        moved = {
+            s: (None if m.keys is None else m.keys.get("day", frozenset()), m.loaded_before)
+            for s, m in self.moved.items()
+        }
+        dirty = self.windows.dirty(one, key, span, known, moved)
+        cells = [] if before is None or whole else list(before.cells[: len(span)])
+        cells += [Cell()] * (len(span) - len(cells))
+        for index, cell in self.windows.cells(one, slice_, span, dirty).items():
+            cells[index] = cell
+        self._wanted.update(self.needs.cuts_of(one, grain, span))
+        self._keep(key, Series(span.periods, tuple(cells), self._cuts(one, grain, slice_, span)))
 
     def _derived(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> None:
         key = (one.metric.name, grain, slice_)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from scorecard.book.model.metric import Cumulative
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.judgement.targets import Versus
@@ -78,3 +79,23 @@ def days_up_to(calendar: Calendar, word: str, period: Period, moment: datetime) 
     if word == "days":
         return (day - begin).days + part
     return calendar.workdays_in(begin, day) + (part if calendar.is_workday(day) else 0.0)
+
+
+def last_day(calendar: Calendar, period: Period, moment: datetime) -> date:
+    """The last local day of a period of which anything lies before a moment; its first day where nothing does."""
+    last = period.until - timedelta(days=1)
+    return min(max(calendar.day_of(moment - timedelta(microseconds=1)), period.first), last)
+
+
+def window_first(calendar: Calendar, measure: Cumulative, last: date) -> date:
+    """The first day of the window that ends with a day: of its (fiscal) month, quarter or year, or so many weeks before."""
+    if measure.over is None:
+        return last - timedelta(weeks=measure.weeks or 1) + timedelta(days=1)
+    return calendar.period(last, measure.over).first
+
+
+def reach(calendar: Calendar, measure: Cumulative, day: date) -> date:
+    """The day before which every window ends that holds a day."""
+    if measure.over is None:
+        return day + timedelta(weeks=measure.weeks or 1)
+    return calendar.period(day, measure.over).until

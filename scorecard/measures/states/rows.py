@@ -18,7 +18,8 @@ Slices = Mapping[str, Sequence[tuple[str, str]]]
 class Piece:
     """Rows of some days (None: all), in buckets: those of a grain, or one literal for all of them (``bucket``).
 
-    ``before``: of the day ``cut`` only the rows before that moment.
+    ``before``: of the day ``cut`` only the rows before that moment. ``windows``, instead of ``ranges``: (bucket, first day,
+    day after the last), which may overlap: a row counts in every window that its day lies in.
     """
 
     ranges: tuple[Range, ...] | None
@@ -26,6 +27,7 @@ class Piece:
     bucket: date | None = None
     cut: date | None = None
     before: datetime | None = None
+    windows: tuple[tuple[date, date, date], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Rows:
     def _one(self) -> tuple[str, str, str, str]:
         """A single piece: literals where there is only one bucket, so that nothing is joined."""
         piece, day = self.pieces[0], day_of(self.time)
+        if piece.windows:
+            return self._windows(piece.windows)
         where = f"{day} IS NOT NULL" if piece.ranges is None else within(day, piece.ranges)
         if piece.before is not None and not self.dates:
             where += f" AND {column(self.time)} < {moment_literal(piece.before)}"
@@ -74,6 +78,17 @@ class Rows:
         if piece.grain == "hour":
             return "0", hour_start(column(self.time), self.timezone, whole_hours=self.whole_hours), "", where
         return "0", f"d.{piece.grain}", f" JOIN meter.days AS d ON {day} = d.bucket", where
+
+    def _windows(self, windows: Sequence[tuple[date, date, date]]) -> tuple[str, str, str, str]:
+        """Windows as pairs of a day and a bucket, so that rows are joined by equal days."""
+        day = day_of(self.time)
+        known = ", ".join(f"({', '.join(day_literal(d) for d in window)})" for window in windows)
+        pairs = (
+            f"SELECT a.bucket AS day, w.bucket AS period FROM meter.days AS a JOIN (VALUES {known}) AS w(bucket, first, until) "
+            "ON a.bucket >= w.first AND a.bucket < w.until"
+        )
+        where = within(day, joined((first, until) for _, first, until in windows))
+        return "0", "d.period", f" JOIN ({pairs}) AS d ON {day} = d.day", where
 
     def _many(self) -> tuple[str, str, str, str]:
         """Several pieces: a row meets every piece that its day lies in."""
