@@ -88,11 +88,11 @@ def test_a_stock_keeps_its_target_at_other_grains_and_not_in_slices() -> None:
     assert in_force(Target(400.0), slice_=SUPPORT, inherits=True, in_slices=False) is None
 
 
-def test_targets_from_a_source_with_a_column_of_names_are_those_of_slices() -> None:
+def test_targets_from_a_source_with_a_column_of_names_are_those_of_slices_and_of_the_whole() -> None:
     of_teams = FromSource("goals", "goal", team="team_column")
     assert in_force(Target(of_teams), slice_=SUPPORT) == of_teams
     assert in_force(Target(of_teams), slice_=("process", "support")) is None
-    assert in_force(Target(of_teams)) is None
+    assert in_force(Target(of_teams)) == of_teams, "whose row names nobody"
     assert in_force(Target(1.0), Target(of_teams), slice_=SUPPORT, inherits=True) == of_teams
     assert in_force(Target(FromSource("goals", "goal"))) == FromSource("goals", "goal")
 

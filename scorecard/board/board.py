@@ -18,6 +18,7 @@ from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.judgement.rollup import counts as counted
 from scorecard.judgement.rollup import worst
 from scorecard.judgement.status import Status
+from scorecard.measures.values import Goals
 from scorecard.warehouse.engine import Load
 
 Stamp = tuple[datetime | None, datetime | None]
@@ -46,6 +47,7 @@ class Board:
     problems: Mapping[str, Problem] = field(default_factory=dict)
     explanations: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     overrides: Overrides = field(default_factory=dict)
+    goals: Goals = field(default_factory=Goals)
     notes_of: Callable[[str], tuple[Mapping[str, object], ...]] = field(default=lambda _: ())
 
     # -- one series, one reading -------------------------------------------------------------------------------

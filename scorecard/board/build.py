@@ -7,6 +7,7 @@ moved; the others are taken over from the board before. A full build gives the s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
 from scorecard.board.board import Board, Stamp
@@ -17,8 +18,8 @@ from scorecard.board.reading import Reading, SeriesKey
 from scorecard.book.model.metric import Metric
 from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.status import verdict
-from scorecard.judgement.targets import Relative, Versus
-from scorecard.measures.values import Cell, Measured, Series
+from scorecard.judgement.targets import FromSource, Relative, Versus
+from scorecard.measures.values import Cell, Goals, Measured, Series
 
 NOTHING = Cell()
 _MOVING = frozenset({"stale", "no_data", "not_started", "held", "too_young", "error"})
@@ -35,10 +36,11 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
             continue
         old = before.readings.get(key, ()) if same and before is not None else ()
         touched = (measured.changed or {}).get(key, frozenset())
+        moved = set() if before is None else _aimed_anew(metric, key, series, measured.goals, before.goals)
         said = {**made_of.overrides.get(key, {}), **({} if before is None else before.overrides.get(key, {}))}
         if said and old:  # put on, taken back, ended: an override is never taken over unseen
-            touched |= {i for i, period in enumerate(series.periods) if period.label in said}
-        readings[key] = judge.series(metric, key, series, old, touched)
+            moved |= {i for i, period in enumerate(series.periods) if period.label in said}
+        readings[key] = judge.series(metric, key, series, old, touched, moved)
     return Board(
         version=made_of.version,
         as_of=made_of.now,
@@ -49,12 +51,30 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
         stamps={name: judge.stamp(metric) for name, metric in made_of.book.metrics.items()},
         sources=made_of.sources,
         loads=made_of.loads,
-        notices=made_of.notices,
+        notices=(*made_of.notices, *measured.goals.problems),
         problems=measured.problems,
         explanations=made_of.explanations,
         overrides=made_of.overrides,
+        goals=measured.goals,
         notes_of=made_of.notes_of,
     )
+
+
+def _aimed_anew(metric: Metric, key: SeriesKey, series: Series, now: Goals, before: Goals) -> set[int]:
+    """Where a source's rows give another target than before, whatever became of the values."""
+    found: set[int] = set()
+    for target in metric.targets:
+        if not isinstance(target.aim, FromSource) or target.grain not in (None, key[1]):
+            continue
+        table = (target.aim, series.periods[0].grain) if series.periods else None
+        if table is None or now.tables.get(table) is before.tables.get(table):
+            continue
+        named = key[2] is not None and getattr(target.aim, key[2][0]) is not None
+        where = key[2] if named else None
+        for index, period in enumerate(series.periods):
+            if now.of(target.aim, period, where) != before.of(target.aim, period, where):
+                found.add(index)
+    return found
 
 
 class Judge:
@@ -67,10 +87,20 @@ class Judge:
     # -- series ------------------------------------------------------------------------------------------------
 
     def series(
-        self, metric: Metric, key: SeriesKey, series: Series, old: Sequence[Reading], touched: frozenset[int]
+        self,
+        metric: Metric,
+        key: SeriesKey,
+        series: Series,
+        old: Sequence[Reading],
+        touched: frozenset[int],
+        besides: AbstractSet[int] = frozenset(),
     ) -> tuple[Reading, ...]:
-        """The readings of one series; those of ``old`` stand where nothing that they rest on has moved."""
+        """The readings of one series; those of ``old`` stand where nothing that they rest on has moved.
+
+        ``touched``: where the value may be another one. ``besides``: where something else is, such as an override.
+        """
         again = self._to_judge(metric, series, old, touched)
+        again = None if again is None else again | besides
         known = {p.label: i for i, p in enumerate(series.periods)}
         shift = known.get(old[0].period) if old else None
         rows: list[Reading] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from scorecard.board.board import Stamp
@@ -17,7 +17,7 @@ from scorecard.judgement.freshness import default_fresh_for, fresh_until, quiet_
 from scorecard.judgement.pace import Projection, workdays
 from scorecard.judgement.samples import Range, sampled
 from scorecard.judgement.status import Evidence, Limit
-from scorecard.judgement.targets import FromSource, Relative, Target, choose, limits
+from scorecard.judgement.targets import FromSource, Looked, Relative, Target, choose, limits
 from scorecard.measures.values import Cell, Measured
 
 Slice = tuple[str, str] | None
@@ -65,6 +65,7 @@ class Witness:
             too_young=self._maturity.too_young(metric, period),
             too_few=self._too_few(metric, slice_, period),
             has_target=entry is not None,
+            aimless=None if entry is not None else self._without_row(metric),
             target=target,
             amber=amber,
             projection=projection,
@@ -83,7 +84,7 @@ class Witness:
         self, metric: Metric, slice_: Slice, period: Period, compared: Comparisons | None
     ) -> tuple[Target | None, Limit | None, Limit | None]:
         entry = choose(
-            metric.targets,
+            self._in_reach(metric, slice_, period),
             day=period.first,
             grain=period.grain,
             slice=slice_,
@@ -96,10 +97,28 @@ class Witness:
         if isinstance(entry.aim, Relative) and compared is not None:
             # A projection is of the whole period, so its target is too.
             value = compared.value(entry.aim.versus, whole=self._paced(metric))
-        if isinstance(entry.aim, FromSource):
-            return entry, None, None
-        target, amber = limits(entry, metric.better, compared=value, last_day=_last_day(period))
+        looked = self._looked(entry.aim, slice_, period) if isinstance(entry.aim, FromSource) else None
+        target, amber = limits(entry, metric.better, value, _last_day(period), looked)
         return entry, target, amber
+
+    def _in_reach(self, metric: Metric, slice_: Slice, period: Period) -> Sequence[Target]:
+        """The targets that exist for the period: one from a source needs a row there, else the next one holds."""
+        if not any(isinstance(t.aim, FromSource) for t in metric.targets):
+            return metric.targets
+        return [
+            t
+            for t in metric.targets
+            if not isinstance(t.aim, FromSource) or self._looked(t.aim, slice_, period) is not None
+        ]
+
+    def _looked(self, aim: FromSource, slice_: Slice, period: Period) -> Looked | None:
+        """What the rows say: those of the slice where they name one of its kind, else those of the whole."""
+        named = slice_ is not None and getattr(aim, slice_[0]) is not None
+        return self._measured.goals.of(aim, period, slice_ if named else None)
+
+    def _without_row(self, metric: Metric) -> str | None:
+        names = list(dict.fromkeys(t.aim.source for t in metric.targets if isinstance(t.aim, FromSource)))
+        return f"source '{names[0]}' has no target for it" if names else None
 
     def _adds_up(self, metric: Metric) -> bool:
         if metric.name not in self._adding:

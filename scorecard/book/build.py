@@ -18,7 +18,14 @@ from scorecard.book.model.organization import Organization, Panel, Process, Revi
 from scorecard.book.model.source import Source
 from scorecard.book.notes import Notes, shown
 from scorecard.book.organization import build_organization, build_panel, build_process, build_review, build_team
-from scorecard.book.relations import check_names, check_parents, check_parts, check_references, settle_times
+from scorecard.book.relations import (
+    check_goals,
+    check_names,
+    check_parents,
+    check_parts,
+    check_references,
+    settle_times,
+)
 from scorecard.book.scope import parts_of
 from scorecard.book.sourceoptions import Surroundings
 from scorecard.book.sources import build_source
@@ -65,6 +72,7 @@ def build_parts(written: Written, home: Path, notes: Notes) -> Parts:
     check_names(written, parts.teams, notes)
     check_parents(parts.teams, notes)
     settle_times(parts.metrics, parts.sources, notes)
+    check_goals(parts.metrics, parts.sources, notes)
     check_parts(parts.metrics, notes)
     settle_units(parts.metrics)
     for source in parts.sources.values():

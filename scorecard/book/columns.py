@@ -26,6 +26,10 @@ from scorecard.judgement.targets import FromSource
 Tables = Mapping[str, Mapping[str, str]]
 Used = tuple[str, str, Place | None]
 """(column, by whom, where)"""
+_NUMBERS = (
+    "DOUBLE", "FLOAT", "DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
+    "UBIGINT", "UHUGEINT",
+)  # fmt: skip
 LOADED: Mapping[ColumnType, str] = {
     "timestamp": "TIMESTAMP",
     "date": "DATE",
@@ -67,6 +71,7 @@ def check_columns(book: Book, tables: Tables) -> tuple[Problem, ...]:
                 found += _missing(
                     aim.source, tables[aim.source], ((name, owner, target.place) for name in names if name is not None)
                 )
+                found += _no_numbers(aim, tables[aim.source], owner, target.place)
     return in_order(found)
 
 
@@ -113,6 +118,16 @@ def _no_times(
                 place,
                 hint,
             )
+
+
+def _no_numbers(aim: FromSource, table: Mapping[str, str], owner: str, place: Place | None) -> Iterator[Problem]:
+    """Targets that are no numbers."""
+    for name in (aim.value, aim.amber):
+        kind = table.get(name or "", "DOUBLE").upper()
+        if not kind.startswith(_NUMBERS):
+            message = f"column '{name}' of source '{aim.source}' holds {kind}, no numbers, and {owner} takes its targets there"
+            hint = f"declare it in the source: columns: {{{name}: double}}; a share is written 0.85"
+            yield Problem(message, place, hint)
 
 
 def _of_source(source: Source) -> Iterator[Used]:

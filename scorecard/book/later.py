@@ -8,7 +8,6 @@ from scorecard.book.model.metric import Age, Level, Manual, Measure, Metric, Sca
 from scorecard.book.model.source import Source
 from scorecard.book.notes import Notes
 from scorecard.ground.errors import Place
-from scorecard.judgement.targets import FromSource
 
 PAGING = {"link", "page", "offset", "cursor", "odata"}
 AUTH = {"bearer", "basic", "key"}
@@ -34,9 +33,6 @@ def mark_later(metric: Metric, notes: Notes) -> Metric:
     if metric.pace == "profile" and "pace" in metric.places:
         found.append(("pace", metric.places["pace"], "the profile method; working days are used"))
     found += [(key, metric.places[key], what) for key, what in METRIC_KEYS.items() if key in metric.places]
-    for target in metric.targets:
-        if isinstance(target.aim, FromSource):
-            found.append(("targets", target.place, "targets from a source"))
     for key, place, what in found:
         notes.warn(place, f"not computed yet: {what} ('{key}' of metric '{metric.name}')")
     return replace(metric, later=tuple(dict.fromkeys(key for key, _, _ in found))) if found else metric

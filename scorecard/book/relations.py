@@ -14,6 +14,7 @@ from scorecard.book.notes import Notes, Subject
 from scorecard.book.scope import parts_of
 from scorecard.ground.errors import Place, did_you_mean
 from scorecard.ground.periods import GRAINS
+from scorecard.judgement.targets import FromSource
 
 SECTION_OF = {"team": "teams", "process": "processes", "metric": "metrics", "source": "sources"}
 MEANT_IN_FORMULAS = {"days", "workdays", "previous", "year_ago"}
@@ -115,6 +116,19 @@ def settle_times(metrics: dict[str, Metric], sources: Mapping[str, Source], note
                 f"nothing decides the period of metric '{name}': neither it nor its source has a 'time'",
                 hint,
             )
+    notes.subject = None
+
+
+def check_goals(metrics: Mapping[str, Metric], sources: Mapping[str, Source], notes: Notes) -> None:
+    """Where targets are rows, their time picks the period; and a team's or process's own are for slices."""
+    for metric in metrics.values():
+        notes.subject = ("metrics", metric.name)
+        for target in metric.targets:
+            source = sources.get(target.aim.source) if isinstance(target.aim, FromSource) else None
+            if source is not None and source.time is None:
+                message = f"source '{source.name}' has no 'time', and the row's time picks the period of the targets of"
+                hint = f"add 'time: COLUMN' to source '{source.name}'"
+                notes.error(target.place or metric.place, f"{message} metric '{metric.name}'", hint)
     notes.subject = None
 
 

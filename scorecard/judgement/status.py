@@ -32,7 +32,8 @@ class Evidence:
     fresh without it. A ``min_sample`` of 1 is no minimum. ``too_young`` and ``too_few``: sentences, the latter where a
     part (of a formula) is too few.
     ``quiet_until``: as computed by ``freshness``, so that the sentence can tell a quiet source from a failing one.
-    ``sampled``: where the true value lies, as computed by ``samples``; None where the value is no sample.
+    ``aimless``: a sentence on why no target is in force, where there is more to say. ``sampled``: where the true value
+    lies, as computed by ``samples``; None where the value is no sample.
     """
 
     value: float | None
@@ -60,6 +61,7 @@ class Evidence:
     data_until: datetime | None = None
     quiet_until: datetime | None = None
     sampled: Range | None = None
+    aimless: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +229,8 @@ _LOOKS: tuple[tuple[str, Callable[[Evidence], tuple[bool, str]]], ...] = (
 def _incomparable(evidence: Evidence) -> Iterator[Step]:
     """Step 2, is there something to compare with?"""
     if not evidence.has_target or evidence.better is None:
-        yield "no_target", True, "no target is in force" if evidence.better else "it has no better direction"
+        why = "it has no better direction" if evidence.better is None else evidence.aimless or "no target is in force"
+        yield "no_target", True, why
         return
     yield "no_target", False, "a target is in force"
     missing = _limit(evidence.target) is None

@@ -152,7 +152,7 @@ def _holds_for(entry: Target, slice_: tuple[str, str] | None, inherits: bool) ->
     if entry.team is not None or entry.process is not None:
         return slice_ is not None and slice_[1] == (entry.team if slice_[0] == "team" else entry.process)
     if isinstance(entry.aim, FromSource) and (entry.aim.team is not None or entry.aim.process is not None):
-        return slice_ is not None and _narrow(entry, slice_)
+        return slice_ is None or _narrow(entry, slice_)  # the whole's row names nobody
     return slice_ is None or inherits
 
 

@@ -18,6 +18,7 @@ from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.cuts import Cuts
 from scorecard.measures.explaining import explained
+from scorecard.measures.goals import GoalReader
 from scorecard.measures.grid import Grid
 from scorecard.measures.lowering import lower
 from scorecard.measures.needs import Needs
@@ -59,6 +60,7 @@ class Meter:
         self.calendar = calendar
         self._lock = threading.RLock()
         self._desk: _Desk | None = None
+        self._goals = GoalReader(engine, book, calendar, Slicing(book))
         self._days_written: tuple[date, date] | None = None
         self._now = datetime.now(UTC)
         self._in_doubt = False
@@ -115,6 +117,7 @@ class Meter:
             unassigned=self._unassigned(desk),
             future_rows={s: r.future for s, r in rests.items()},
             undated_rows={s: r.undated for s, r in rests.items()},
+            goals=self._goals.read(standings, self._attempted),
         )
 
     def mistakes(self) -> tuple[Problem, ...]:
@@ -185,6 +188,10 @@ class Meter:
         columns = {} if metric.source is None or metric.source not in standings else standings[metric.source].columns
         split = "" if metric.split is None else slicing.definition(metric.split.kind)
         return lower(metric, self.book, columns, probe, identity(calendar_id(self.calendar), split))
+
+    def _attempted(self, work: Callable[[], None]) -> Problem | None:
+        found = self._attempt(work)
+        return found if isinstance(found, Problem) else None
 
     def _attempt(self, work: Callable[[], T]) -> T | Problem:
         """A metric's own work; what goes wrong in it is its problem. A failing warehouse is everybody's."""

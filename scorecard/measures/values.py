@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from math import isfinite
 
 from scorecard.ground.errors import Problem
+from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
+from scorecard.judgement.targets import FromSource, Looked
+from scorecard.measures.place import key_of
 
 SeriesKey = tuple[str, str, tuple[str, str] | None]
 """(metric, grain, slice): slice is None for the whole, else ("team", name) or ("process", name)."""
@@ -40,6 +45,23 @@ class Series:
     cuts: Mapping[str, Cell] = field(default_factory=dict)
 
 
+GoalTable = Mapping[tuple[tuple[str, str] | None, date], Looked]
+"""(slice, key of the period) → (target, amber limit) as a source's rows give them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goals:
+    """Targets that are rows of sources, per table of a target and grain. A table that did not change is the same object."""
+
+    tables: Mapping[tuple[FromSource, Grain], GoalTable] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def of(self, aim: FromSource, period: Period, slice_: tuple[str, str] | None) -> Looked | None:
+        """The target of one slice in a period; None where no row names it, or its value is no finite number."""
+        found = self.tables.get((aim, period.grain), {}).get((slice_, key_of(period)))
+        return found if found is not None and found[0] is not None and isfinite(found[0]) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """Everything computed. ``changed``: series → the indexes of its periods whose cell may differ from the last time
@@ -52,3 +74,4 @@ class Measured:
     unassigned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     future_rows: Mapping[str, int] = field(default_factory=dict)
     undated_rows: Mapping[str, int] = field(default_factory=dict)
+    goals: Goals = field(default_factory=Goals)
