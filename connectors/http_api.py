@@ -2,166 +2,156 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import pyarrow as pa
 
 from connectors.columns import Gathering
 from connectors.contract import Batch, Pull, Rejected, SourceFailed
-from connectors.cursors import iso_text, source_zone, written_cursor
+from connectors.http.asking import Ask, Asking
 from connectors.http.auth import read_auth
-from connectors.http.failures import AnswerRefusedError
-from connectors.http.paging import Ask, Pager
-from connectors.http.records import BrokenJsonError, Flattening, find_records, read_json
+from connectors.http.failures import AnswerRefusedError, refused_inside
+from connectors.http.paging import Pager
+from connectors.http.patience import patiently
+from connectors.http.records import BrokenJsonError, Flattening, find_all, read_json
+from connectors.http.rows import Shaping
 from connectors.http.transport import Answer, Transport
 
-CURSOR = re.compile(r":cursor\b")
 FORMATS = ("json", "ndjson", "csv")
-WAITS = 3
-WAIT_SECONDS = 30.0
 REJECTED_LIMIT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer, what it is (json, ndjson, csv; empty for a 304), and its document where it is JSON."""
+
+    answer: Answer
+    kind: str
+    document: Any = None
 
 
 def pull(request: Pull) -> Iterator[Batch]:
     """All pages' rows; or only the number of rows where the server says that nothing changed since the last pull (304).
 
     Nothing is sent before the last page has come whole. Raises SourceFailed: not to be reached, refused, too slow, too
-    large, broken off, not what was announced, pages in a circle, no records where ``records`` points.
+    large, broken off, not what was announced, an error inside the answer, pages in a circle, no records where ``records``
+    points. No secret is in its message, whoever put it there.
     """
-    auth = read_auth(request.options.get("auth"))
-    first = _first_ask(request)
-    with Transport(request, auth) as transport:
-        pager = Pager(request.options.get("paging"), transport, first)
-        known = _known(request, first)
-        answer = _ask(request, transport, pager.start(), known)
-        if answer.status == 304:
-            if not known:
-                raise SourceFailed(
-                    f"{transport.shown(answer.address)} answers 'not modified' unasked (304)", hint="check headers"
-                )
-            yield Batch(rows=pa.table({}), unchanged=int(known["rows"]), state={"http": dict(known)})
-        elif (kind := _format(request, answer, transport)) == "csv":
-            yield from _csv(request, transport, answer, pager)
-        else:
-            reading = Reading(request, kind, transport)
-            with reading.gathering as gathering:
-                last = _all_pages(request, transport, pager, reading, answer)
-                gathering.finish()
-                state = {"http": _remembered(request, first, last, pager)}
-                for number, table in enumerate(gathering.tables()):
-                    yield Batch(rows=table, rejected=tuple(reading.rejected) if not number else (), state=state)
+    with Transport(request, read_auth(request)) as transport:
+        try:
+            yield from _pulled(request, transport)
+        except SourceFailed as problem:
+            problem.message = transport.redaction.clean(problem.message)
+            problem.args = (problem.message,)
+            problem.hint = None if problem.hint is None else transport.redaction.clean(problem.hint)
+            raise
+
+
+def _pulled(request: Pull, transport: Transport) -> Iterator[Batch]:
+    asking = Asking(request)
+    pager = Pager(request.options.get("paging"), transport, asking)
+    asked = asking.fingerprint(pager.first)
+    known = _known(request, asked)
+    first = _page(request, transport, pager.start(), known)
+    if first.answer.status == 304:
+        if not known:
+            raise SourceFailed(
+                f"{transport.shown(first.answer.address)} answers 'not modified' unasked (304)", hint="check headers"
+            )
+        yield Batch(rows=pa.table({}), unchanged=int(known["rows"]), state={"http": dict(known)})
+    elif first.kind == "csv":
+        yield from _csv(request, transport, first.answer, pager)
+    else:
+        reading = Reading(request, pager)
+        with reading.gathering as gathering:
+            last = _all_pages(request, transport, pager, reading, first)
+            gathering.finish()
+            state = {"http": _remembered(asked, last.answer, pager)}
+            for number, table in enumerate(gathering.tables()):
+                yield Batch(rows=table, rejected=tuple(reading.rejected) if not number else (), state=state)
 
 
 # -- asking ---------------------------------------------------------------------------------------------------------
 
 
-def _first_ask(request: Pull) -> Ask:
-    url = request.options.get("url")
-    if request.options.get("preset") and not url:
-        raise SourceFailed(
-            f"preset '{request.options['preset']}' is not supported yet", hint="write url, records and paging out"
-        )
-    if not isinstance(url, str) or urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise SourceFailed(
-            "url: an address that begins with https:// is needed", hint="https://api.example.com/v1/surveys"
-        )
-    params = request.options.get("params") or {}
-    return Ask(_filled(url, request, address=True), _filled(dict(params), request))
-
-
-def _filled(value: Any, request: Pull, *, address: bool = False) -> Any:
-    """The value with ``:cursor`` replaced, however deep it stands."""
-    if isinstance(value, dict):
-        return {key: _filled(inner, request) for key, inner in value.items() if inner is not None}
-    if isinstance(value, list):
-        return [_filled(inner, request) for inner in value]
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, str) or not CURSOR.search(value):
-        return value
-    if request.cursor is None:
-        raise SourceFailed(":cursor is used, and the source declares no cursor", hint="add cursor: {column: ...}")
-    written = written_cursor(request.cursor, source_zone(request))
-    text = iso_text(request.cursor.value) if written is None else written
-    if value == ":cursor":
-        return text
-    return CURSOR.sub(lambda _: quote(str(text), safe="") if address else str(text), value)
-
-
-def _ask(request: Pull, transport: Transport, ask: Ask, known: Mapping[str, Any]) -> Answer:
-    headers = {
-        str(key): str(value) for key, value in _filled(dict(request.options.get("headers") or {}), request).items()
-    }
+def _page(request: Pull, transport: Transport, ask: Ask, known: Mapping[str, Any]) -> Page:
+    """One page, asked for again where that may help. Raises SourceFailed."""
+    headers = dict(ask.headers)
     if known.get("etag"):
         headers["If-None-Match"] = str(known["etag"])
     if known.get("modified"):
         headers["If-Modified-Since"] = str(known["modified"])
-    body = request.options.get("body")
-    method = str(request.options.get("method") or ("GET" if body is None else "POST")).upper()
-    filled = None if body is None else _filled_body(body, request)
-    return transport.ask(ask.address, method=method, params=ask.params, headers=headers, body=filled)
+
+    def once() -> Page:
+        answer = transport.ask(ask.address, method=ask.method, params=ask.params, headers=headers, body=ask.body)
+        if answer.status == 304:
+            return Page(answer, "")
+        kind = _format(request, answer, transport)
+        document = _document(request, answer, transport) if kind == "json" else None
+        return Page(answer, kind, document)
+
+    return patiently(once, transport.seconds_left)
 
 
-def _filled_body(body: Any, request: Pull) -> Any:
-    """As ``_filled``, but true and false stay what they are."""
-    if isinstance(body, dict):
-        return {key: _filled_body(inner, request) for key, inner in body.items()}
-    if isinstance(body, list):
-        return [_filled_body(inner, request) for inner in body]
-    return body if isinstance(body, bool) else _filled(body, request)
+def _document(request: Pull, answer: Answer, transport: Transport) -> Any:
+    """The JSON of an answer. Raises SourceFailed where it is broken, or carries an error in spite of its status."""
+    shown = transport.shown(answer.address)
+    if not answer.body.strip():
+        if answer.status == 204:
+            return None
+        raise SourceFailed(f"{shown} answers with nothing", hint="check the url")
+    typed = Message()
+    typed["Content-Type"] = answer.headers.get("Content-Type", "")
+    try:
+        document = read_json(answer.body, typed.get_content_charset())
+    except BrokenJsonError as problem:
+        raise SourceFailed(
+            f"{shown} answers with JSON that is broken: {problem}", hint="ask the people who run it"
+        ) from None
+    paths = request.options.get("errors") or (("$.errors",) if request.options.get("query") is not None else ())
+    for path in paths:
+        if any(found := find_all(document, str(path))):
+            raise refused_inside(found[0], document, answer.headers, shown, request.now)
+    return document
 
 
-def _all_pages(request: Pull, transport: Transport, pager: Pager, reading: Reading, answer: Answer) -> Answer:
-    """Reads page after page; gives the last answer."""
+def _all_pages(request: Pull, transport: Transport, pager: Pager, reading: Reading, page: Page) -> Page:
+    """Reads page after page; gives the last one."""
     while True:
-        document, count = reading.take(answer)
-        following = pager.after(answer, document, count)
+        following = pager.waits(page.document)
         if following is None:
-            return answer
-        for attempt in range(WAITS + 1):
-            try:
-                answer = _ask(request, transport, following, {})
-                break
-            except AnswerRefusedError as refused:
-                if refused.status == 404 and pager.may_be_past_the_end():
-                    return answer
-                wait = refused.after if refused.after is not None else 2.0**attempt
-                if not refused.retry or attempt == WAITS or wait > min(WAIT_SECONDS, transport.seconds_left()):
-                    raise
-                time.sleep(wait)
+            following = pager.after(page.answer, page.document, reading.take(page))
+        if following is None:
+            return page
+        try:
+            page = _page(request, transport, following, {})
+        except AnswerRefusedError as refused:
+            if refused.status == 404 and pager.may_be_past_the_end():
+                return page
+            raise
 
 
 # -- what the server said last time ---------------------------------------------------------------------------------
 
 
-def _known(request: Pull, first: Ask) -> Mapping[str, Any]:
+def _known(request: Pull, asked: str) -> Mapping[str, Any]:
     """What the last pull remembered of this very request, else nothing."""
     found = request.state.get("http")
-    return found if isinstance(found, Mapping) and found.get("asked") == _asked(request, first) else {}
+    return found if isinstance(found, Mapping) and found.get("asked") == asked else {}
 
 
-def _asked(request: Pull, first: Ask) -> str:
-    shaping = {
-        key: request.options.get(key) for key in ("records", "headers", "body", "method", "format", "csv", "paging")
-    }
-    whole = [first.address, dict(first.params), shaping, sorted(request.columns.items())]
-    return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _remembered(request: Pull, first: Ask, answer: Answer, pager: Pager) -> dict[str, Any]:
+def _remembered(asked: str, answer: Answer, pager: Pager) -> dict[str, Any]:
     """For the next pull. Only a single page may be called unchanged: the first page says nothing of the others."""
     etag, modified = answer.headers.get("ETag"), answer.headers.get("Last-Modified")
     if pager.number > 1 or not (etag or modified):
         return {}
-    return {"asked": _asked(request, first), "etag": etag, "modified": modified, "rows": pager.rows}
+    return {"asked": asked, "etag": etag, "modified": modified, "rows": pager.rows}
 
 
 # -- reading --------------------------------------------------------------------------------------------------------
@@ -194,51 +184,40 @@ def _format(request: Pull, answer: Answer, transport: Transport) -> str:
 class Reading:
     """Takes the records out of each page."""
 
-    def __init__(self, request: Pull, kind: str, transport: Transport) -> None:
+    def __init__(self, request: Pull, pager: Pager) -> None:
         self.rejected: list[Rejected] = []
         self._request = request
-        self._kind = kind
-        self._transport = transport
+        self._pager = pager
+        usual = "value" if pager.style == "odata" else None
+        self._shaping = Shaping(request.options.get("records"), request.options.get("rows"), usual)
         self.gathering = Gathering(lambda line, reason, row: self._reject(line, reason, _shown(row)))
         self._flattening = Flattening()
         self._line = 0
 
-    def take(self, answer: Answer) -> tuple[Any, int]:
-        """Reads a page; gives the document (None for NDJSON) and the number of its records. Raises SourceFailed."""
-        if self._kind == "ndjson":
-            return None, self._take_lines(answer)
-        if not answer.body.strip():
-            if answer.status == 204:
-                return None, 0
-            raise SourceFailed(f"{self._transport.shown(answer.address)} answers with nothing", hint="check the url")
-        try:
-            document = read_json(answer.body)
-        except BrokenJsonError as problem:
-            shown = self._transport.shown(answer.address)
-            raise SourceFailed(
-                f"{shown} answers with JSON that is broken: {problem}", hint="ask the people who run it"
-            ) from None
-        path = self._request.options.get("records")
-        if path is None and isinstance(document, dict) and isinstance(document.get("value"), list):
-            path = "$.value" if (self._request.options.get("paging") or {}).get("style") == "odata" else None
-        records = find_records(document, path)
+    def take(self, page: Page) -> list[Any]:
+        """Reads a page; gives its records. Raises SourceFailed."""
+        if page.kind == "ndjson":
+            return self._take_lines(page.answer)
+        if page.document is None and page.answer.status == 204:
+            return []
+        records = self._pager.fresh(self._shaping.rows(page.document))
         for record in records:
             self._take(record)
-        return document, len(records)
+        return records
 
-    def _take_lines(self, answer: Answer) -> int:
+    def _take_lines(self, answer: Answer) -> list[Any]:
         """Every line is a document of its own: a broken one is put aside."""
-        count = 0
+        lines: list[Any] = []
         for line in answer.body.split(b"\n"):
             if not line.strip():
                 continue
-            count += 1
+            lines.append(line)
             try:
                 self._take(read_json(line))
             except BrokenJsonError as problem:
                 self._line += 1
                 self._reject(self._line, str(problem), line.decode("utf-8", "replace"))
-        return count
+        return lines
 
     def _take(self, record: Any) -> None:
         self._line += 1

@@ -15,13 +15,19 @@ class Redaction:
     """Knows one source's secrets, in every spelling they may come back in."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets: list[str] = []
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Secrets that came up later, such as a token that was fetched."""
         spellings = {
             form
             for secret in secrets
             if len(secret) > 2
             for form in (secret, quote(secret, safe=""), quote_plus(secret))
         }
-        self._secrets = sorted(spellings, key=len, reverse=True)
+        if not spellings <= set(self._secrets):
+            self._secrets = sorted({*self._secrets, *spellings}, key=len, reverse=True)
 
     def clean(self, text: str) -> str:
         """The text without secrets and without what stands before the @ of an address."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -108,15 +109,17 @@ class _Threads(ThreadingHTTPServer):
 
 
 @contextmanager
-def served(answer: Callable[[Asked], Given]) -> Iterator[Server]:
+def served(answer: Callable[[Asked], Given], *, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     """A server at ``url`` that answers as the function says, and remembers what it was asked."""
     log: list[Asked] = []
     handler = type("Handler", (_Handler,), {"answer": staticmethod(answer), "server_log": log})
     server = _Threads(("127.0.0.1", 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        yield Server(f"http://127.0.0.1:{server.server_address[1]}", log)
+        yield Server(f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}", log)
     finally:
         server.shutdown()
         server.server_close()

@@ -20,7 +20,7 @@ HOMES = {
     "duckdb": {"scorecard/warehouse", "connectors/csv_files", "connectors/csv"}, "sqlalchemy": {"connectors", "scorecard/journal"},
     "requests": {"connectors"}, "urllib3": {"connectors"}, "apscheduler": {"scorecard/refresh"}, "dash": {"scorecard/views", "scorecard/web"},
     "plotly": {"scorecard/views/charts"}, "flask": {"scorecard/web"}, "waitress": {"scorecard/web"},
-    "itsdangerous": {"scorecard/web"}, "click": {"scorecard/cli"},
+    "jwt": {"connectors/http/assertions"}, "cryptography": {"connectors/http/assertions"}, "itsdangerous": {"scorecard/web"}, "click": {"scorecard/cli"},
 }  # fmt: skip
 BROAD = {
     "scorecard/refresh/pull.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -12,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from connectors.contract import Cursor
-from connectors.http.transport import ForbiddenAddressError, admit
+from connectors.http.peers import ForbiddenAddressError, Peers
 from tests.pulls import Pulled, failure, pulled
 from tests.slow_servers import Asked, Given, Server, served
 
@@ -225,12 +230,6 @@ def test_sign_in_goes_along_and_is_never_shown(auth: dict[str, str], header: Any
     assert "abcdefgh" not in found.message.split(":", 3)[1]
 
 
-@pytest.mark.parametrize("style", ["oauth1", "oauth2", "sigv4", "google", "session"])
-def test_later_styles_say_so(style: str) -> None:
-    assert "not supported yet" in problem_of(always([]), auth={"style": style}).message
-    assert "not supported yet" in problem_of(always([]), paging={"style": "graphql"}).message
-
-
 # -- pages ------------------------------------------------------------------------------------------------------------
 
 
@@ -358,7 +357,9 @@ def test_the_next_page_may_not_lead_elsewhere() -> None:
     ],
 )  # fmt: skip
 def test_statuses(status: int, headers: dict[str, str], retry: bool, after: float | None) -> None:
-    found = problem_of(lambda _: Given({"message": "because of X"} if status != 304 else b"", status, headers))
+    found = problem_of(
+        lambda _: Given({"message": "because of X"} if status != 304 else b"", status, headers), seconds=0.8
+    )
     assert f"({status})" in found.message
     assert status == 304 or "because of X" in found.message
     assert found.hint
@@ -366,9 +367,9 @@ def test_statuses(status: int, headers: dict[str, str], retry: bool, after: floa
 
 
 def test_nobody_there() -> None:
-    found = failure("http", HERE, url="http://127.0.0.1:9/x")
+    found = failure("http", HERE, url="http://127.0.0.1:9/x", seconds=0.8)
     assert (found.retry, "refused" in found.message) == (True, True)
-    assert failure("http", HERE, url="http://no-such-host.invalid/x").retry
+    assert failure("http", HERE, url="http://no-such-host.invalid/x", seconds=0.8).retry
     assert not failure("http", HERE, url="ftp://example.com/x").retry
 
 
@@ -389,21 +390,67 @@ def test_addresses_of_the_machine_itself_are_not_asked() -> None:
 
         if refused:
             with pytest.raises(ForbiddenAddressError):
-                admit(Reached(), set())
+                Peers().admit(Reached())
         else:
-            admit(Reached(), set())
+            Peers().admit(Reached())
+
+
+class Reached:
+    """A socket as far as its other end goes."""
+
+    def __init__(self, peer: str) -> None:
+        self.peer, self.closed = peer, False
+
+    def getpeername(self) -> tuple[str, int]:
+        return self.peer, 443
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_name_that_turns_inwards_is_not_followed() -> None:
+    peers = Peers("api.example.com")
+    peers.admit(Reached("93.184.215.14"), "api.example.com")
+    inwards = Reached("10.0.0.7")
+    with pytest.raises(ForbiddenAddressError, match="a moment ago"):
+        peers.admit(inwards, "api.example.com")
+    assert inwards.closed
+    with pytest.raises(ForbiddenAddressError, match="lead on to a private address"):
+        peers.admit(Reached("127.0.0.1"), "files.example.com")
+    peers.admit(Reached("93.184.215.15"), "files.example.com")
+    at_home = Peers("erp.internal")
+    at_home.admit(Reached("10.0.0.7"), "erp.internal")
+    at_home.admit(Reached("10.0.0.8"), "files.internal")
+
+
+def test_a_certificate_of_ones_own_is_trusted_where_the_source_names_it(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    made = made.not_valid_before(datetime(2020, 1, 1)).not_valid_after(datetime(2090, 1, 1))  # noqa: DTZ001 (as X.509 has it)
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    (tmp_path / "b1.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    secured = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    secured.load_cert_chain(tmp_path / "b1.pem", tmp_path / "key.pem")
+    with served(always(PEOPLE), tls=secured) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        assert "certificate cannot be trusted" in failure("http", tmp_path, url=url, seconds=2.0).message
+        assert len(pulled("http", tmp_path, url=url, ca="b1.pem").rows) == 25
+        assert "outside" in failure("http", tmp_path / "..", url=url, ca="/etc/hostname").message
 
 
 def test_an_answer_that_breaks_off_is_not_used() -> None:
-    found = problem_of(always(b"[]", announced=1000))
+    found = problem_of(always(b"[]", announced=1000), seconds=0.8)
     assert (found.retry, "broke off" in found.message) == (True, True)
     chunked = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n"
-    assert "broke off" in problem_of(always(raw=chunked)).message
+    assert "broke off" in problem_of(always(raw=chunked), seconds=0.8).message
     damaged = always(gzip.compress(b"[]")[:-9], headers={"Content-Encoding": "gzip"})
-    assert "packed answer is damaged" in problem_of(damaged).message
+    assert "packed answer is damaged" in problem_of(damaged, seconds=0.8).message
     packed = gzip.compress(b'[{"id": 1},') + gzip.compress(b'{"id": 2}]')
     assert len(rows_of(always(packed, headers={"Content-Encoding": "gzip"}))[0].rows) == 2
-    assert "packed as br" in problem_of(always(b"xx", headers={"Content-Encoding": "br"})).message
+    assert "packed as br" in problem_of(always(b"xx", headers={"Content-Encoding": "br"}), seconds=0.8).message
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scorecard.book.presets import presets
 from scorecard.book.read import read_book
 from scorecard.book.shapes import source
 from tests.bookfiles import write
@@ -16,8 +17,7 @@ BLOCKS = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 BEGINNING = """version: 1
 organization: {name: Northwind, owner: Dana Lee <dana@example.com>, timezone: Europe/Berlin}
 """
-ENVIRONMENT = dict.fromkeys(("SHOP_PASSWORD", "RATINGS_TOKEN", "SEARCH_KEY"), "s3cret-value")
-LATER = {"graphql", "preset", "with", "into"}
+ENVIRONMENT = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", PAGE), "s3cret-value")
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split()[1])
@@ -28,6 +28,8 @@ def test_every_example_loads(block: str, tmp_path: Path) -> None:
 
 def test_every_option_is_on_the_page() -> None:
     keys = {key.name for kind in ("csv", "sql", "http") for key in source.OF_KIND[kind]}
-    keys |= {key.name for key in source.CSV.keys} | {key.name for key in source.PAGING.keys} | set(source.PAGING_STYLES)
-    missing = [name for name in sorted(keys - LATER) if not re.search(rf"\b{name}\b", PAGE)]
+    for record in (source.CSV, source.PAGING, source.AUTH, source.ROWS, source.WINDOW, source.LIMITS):
+        keys |= {key.name for key in record.keys}
+    keys |= {*source.PAGING_STYLES, *source.AUTH_STYLES, *presets()}
+    missing = [name for name in sorted(keys) if not re.search(rf"\b{name}\b", PAGE)]
     assert not missing

@@ -15,7 +15,7 @@ from connectors.http.transport import Transport
 @contextmanager
 def downloaded(request: Pull, address: str) -> Iterator[tuple[Path, str]]:
     """The file behind an address and the name to call it by; gone when left. Raises SourceFailed as the transport does."""
-    transport = Transport(request, read_auth(request.options.get("auth")))
+    transport = Transport(request, read_auth(request))
     with TemporaryDirectory(prefix="scorecard-") as folder, transport:
         path = Path(folder) / "download.csv"
         with path.open("wb") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -43,10 +44,13 @@ def _number(text: str) -> float:
     return value
 
 
-def read_json(body: bytes) -> Any:
-    """A JSON document: no NaN, no double keys, no number beyond all bounds, at most 100 levels. Raises BrokenJsonError."""
+def read_json(body: bytes, charset: str | None = None) -> Any:
+    """A JSON document: no NaN, no double keys, no number beyond all bounds, at most 100 levels. Raises BrokenJsonError.
+
+    ``charset`` is what the server says; JSON's own rule (UTF-8, or UTF-16 and 32 by their first bytes) where it says nothing.
+    """
     try:
-        text = body.decode(json.detect_encoding(body))
+        text = body.decode(_known_charset(charset) or json.detect_encoding(body))
     except UnicodeDecodeError as problem:
         raise BrokenJsonError(f"byte {problem.start + 1} is not {problem.encoding}") from None
     try:
@@ -59,6 +63,14 @@ def read_json(body: bytes) -> Any:
         raise BrokenJsonError(str(problem).split(";")[0]) from None
     _check_depth(found)
     return found
+
+
+def _known_charset(written: str | None) -> str | None:
+    try:
+        name = codecs.lookup(written).name if written else None
+    except (LookupError, ValueError):
+        return None  # JSON's own rule then decides
+    return None if name is None or name.startswith("utf") or name == "ascii" else name
 
 
 def _check_depth(document: Any) -> None:
@@ -116,15 +128,22 @@ def _walk(document: Any, steps: list[Any]) -> Iterator[Any]:
 
 
 def find_one(document: Any, path: str) -> Any:
-    """The first value at a path, None where there is none."""
-    return next(_walk(document, read_path(path)), None)
+    """The first value at a path (of several, split by ``|``, at the first that leads somewhere), None where there is none."""
+    return next((value for part in path.split(" | ") for value in _walk(document, read_path(part))), None)
+
+
+def find_all(document: Any, path: str) -> list[Any]:
+    """Every value at a path."""
+    return list(_walk(document, read_path(path)))
 
 
 def find_records(document: Any, path: str | None) -> list[Any]:
     """The records of a document. Raises SourceFailed where the path leads nowhere."""
     if path is None:
         return _obvious(document)
-    steps = read_path(path)
+    steps = there(document, path)
+    if steps is None:
+        return []
     until = next((place for place, step in enumerate(steps) if step is ALL), len(steps))
     if not any(True for _ in _walk(document, steps[:until])):
         raise SourceFailed(f"records: {path} is not in the answer, which {_contents(document)}", hint="check the path")
@@ -137,6 +156,17 @@ def find_records(document: Any, path: str | None) -> list[Any]:
             return found[0]
         return [] if found[0] is None else found
     return found
+
+
+def there(document: Any, path: str) -> list[Any] | None:
+    """The steps of the alternative that leads somewhere, else of the last; None where a path ending in ``?`` leads nowhere."""
+    parts = path.removesuffix("?").split(" | ")
+    for part in parts:
+        steps = read_path(part)
+        until = next((place for place, step in enumerate(steps) if step is ALL), len(steps))
+        if any(True for _ in _walk(document, steps[:until])):
+            return steps
+    return None if path.endswith("?") else read_path(parts[-1])
 
 
 def _obvious(document: Any) -> list[Any]:

@@ -6,12 +6,13 @@ off in the middle ends as a named failure, never as a hanging pull or half a res
 
 from __future__ import annotations
 
-import ipaddress
+import json
 import socket
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,21 +21,22 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from connectors.contract import Pull, SourceFailed
-from connectors.http.auth import Auth
-from connectors.http.failures import Told, broken_off, refused_by, unreachable
+from connectors.http.auth import Auth, Fixed, Outgoing, moment
+from connectors.http.bodies import check_length, pieces
+from connectors.http.failures import AnswerRefusedError, Told, broken_off, refused_by, unreachable
+from connectors.http.peers import Adapter, Peers, forbidden_by
+from connectors.paths import may_read
 from connectors.redaction import Redaction, shown_address
 
 CONNECT_SECONDS = 15.0
 SILENCE_SECONDS = 60.0
-CHUNK = 64 * 1024
-PIECE = 1024**2
 PAGE_BYTES = 256 * 1024**2
 REDIRECTS = 5
 ACCEPTED = "application/json, application/x-ndjson, text/csv;q=0.9, */*;q=0.1"
 DEFAULT_PORTS = {"http": 80, "https": 443}
+USUAL = {"User-Agent": "scorecard", "Accept": ACCEPTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +49,42 @@ class Answer:
     address: str
 
 
-class Transport:
-    """The requests of one pull. Use as a context manager."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request before it is signed. ``alone``: it goes without the source's sign-in, wherever the source says."""
 
-    def __init__(self, request: Pull, auth: Auth) -> None:
-        self.redaction = Redaction([*auth.secrets, *auth.params.values()])
-        self._auth = auth
+    method: str
+    address: str
+    params: Mapping[str, Any]
+    headers: Mapping[str, str]
+    body: bytes
+    alone: bool = False
+
+
+class Transport:
+    """The requests of one pull. Use as a context manager.
+
+    Sign-in and the source's own headers go to the host of the source's ``url`` and to no other.
+    """
+
+    def __init__(self, request: Pull, auth: Auth | None = None) -> None:
+        self._auth: Auth = Fixed() if auth is None else auth
+        self.redaction = Redaction([*self._auth.secrets(), *self._auth.params.values()])
         self._now = request.now
         self._seconds = request.timeout_seconds
         self._deadline = time.monotonic() + request.timeout_seconds
         self._bytes_left = request.max_bytes
-        self._max_bytes = request.max_bytes
-        self._sockets: set[socket.socket] = set()
+        self._home = str(request.options.get("url") or request.options.get("path") or "")
+        self._trusted = {str(host).lower() for host in request.options.get("allow_hosts") or ()}
+        self._per_minute = (request.options.get("limits") or {}).get("per_minute")
+        self._recent: deque[float] = deque()
         self._late = False
+        self._peers = Peers(urlsplit(self._home).hostname)
         self._session = requests.Session()
         self._session.auth = lambda prepared: prepared  # else requests looks for passwords in ~/.netrc
-        adapter = _Adapter(self._sockets)
+        ca = request.options.get("ca")
+        self._verify: str | None = None if ca is None else str(may_read(request.folder / str(ca), request))
+        adapter = Adapter(self._peers)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -72,6 +94,9 @@ class Transport:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with suppress(SourceFailed):  # a farewell that is not heard harms nobody
+            if self.seconds_left() > 0 and not self._late:
+                self._auth.close(self.exchange)
         self._session.close()
 
     def seconds_left(self) -> float:
@@ -91,23 +116,33 @@ class Transport:
         body: Any = None,
     ) -> Answer:
         """One answer, whole. ``body``: a mapping or list goes as JSON, text as it stands. Raises SourceFailed."""
-        parts: list[bytes] = []
-        limit = min(PAGE_BYTES, self._bytes_left)
-        with_body = (
-            {} if body is None else ({"json": body} if isinstance(body, dict | list) else {"data": str(body).encode()})
-        )
-        told, address = self._exchange(
-            address, parts.append, limit, method, dict(params or {}), dict(headers or {}), with_body
-        )
-        return Answer(told.status, told.headers, b"".join(parts), address)
+        given = {str(name): str(value) for name, value in (headers or {}).items()}
+        if isinstance(body, dict | list):
+            sent = json.dumps(body).encode()
+            if not any(name.lower() == "content-type" for name in given):
+                given["Content-Type"] = "application/json"
+        else:
+            sent = b"" if body is None else str(body).encode()
+        return self._answer(Asked(method, address, params or {}, given, sent))
+
+    def exchange(self, method: str, address: str, headers: Mapping[str, str], body: bytes, failing: str) -> Answer:
+        """A request that fetches the sign-in itself: it goes without one, to where the source says. Raises SourceFailed."""
+        try:
+            return self._answer(Asked(method, address, {}, headers, body, alone=True))
+        except SourceFailed as problem:
+            problem.message = f"auth: {failing}: {problem.message}"
+            raise
 
     def download(self, address: str, file: BinaryIO) -> Mapping[str, str]:
         """A body into a file; gives the headers. Raises SourceFailed."""
-        told, _ = self._exchange(address, file.write, self._bytes_left, "GET", {}, {}, {})
+        told, _ = self._exchange(Asked("GET", address, {}, {}, b""), file.write, self._bytes_left)
         return told.headers
 
     def same_host(self, first: str, other: str) -> str:
-        """Another address given by the server, made absolute. Raises SourceFailed where it leads to another host."""
+        """Another address given by the server, made absolute. Raises SourceFailed where it leads to another host.
+
+        Hosts listed under ``allow_hosts`` may be led to, from https only by https.
+        """
         target = urljoin(first, other)
         here, there = urlsplit(first), urlsplit(target)
         if (
@@ -118,60 +153,94 @@ class Transport:
         ):
             target = there._replace(scheme="https", netloc=here.netloc).geturl()  # an API behind a proxy that ends TLS
             there = urlsplit(target)
-        ports = [part.port or DEFAULT_PORTS.get(part.scheme) for part in (here, there)]
-        upgraded = (here.scheme, there.scheme) == ("http", "https") and ports == [80, 443]
-        if there.hostname != here.hostname or not (upgraded or (here.scheme == there.scheme and ports[0] == ports[1])):
-            message = f"{self.shown(first)} leads on to another host: {self.shown(target)}"
-            raise SourceFailed(message, hint="write the address it leads to into the source, if it is to be trusted")
-        return target
+        if _leads_to_same(here.scheme, first, target):
+            return target
+        trusted = {(there.hostname or "").lower(), there.netloc.rpartition("@")[2].lower()} & self._trusted
+        if trusted and there.scheme in {"https", here.scheme}:
+            return target
+        message = f"{self.shown(first)} leads on to another host: {self.shown(target)}"
+        raise SourceFailed(message, hint="if it is to be trusted, list it: allow_hosts: [files.example.com]")
 
-    def _exchange(
-        self,
-        address: str,
-        write: Any,
-        limit: int,
-        method: str,
-        params: dict[str, Any],
-        headers: dict[str, str],
-        body: dict[str, Any],
-    ) -> tuple[Told, str]:
-        params = {**params, **self._auth.params}
+    def _answer(self, asked: Asked) -> Answer:
+        parts: list[bytes] = []
+        told, address = self._exchange(asked, parts.append, min(PAGE_BYTES, self._bytes_left))
+        return Answer(told.status, told.headers, b"".join(parts), address)
+
+    def _exchange(self, asked: Asked, write: Any, limit: int) -> tuple[Told, str]:
+        """Asks, with the sign-in opened before; once more with a new one where it has run out."""
+        if asked.alone:
+            return self._follow(asked, write, limit)
+        self._open_sign_in()
+        try:
+            found = self._follow(asked, write, limit)
+        except AnswerRefusedError as refused:
+            if not self._auth.renew(refused.status):
+                raise
+            self._session.cookies.clear()
+            self._open_sign_in()
+            found = self._follow(asked, write, limit)
+        self._auth.accepted()
+        return found
+
+    def _open_sign_in(self) -> None:
+        self._auth.open(self.exchange)
+        self.redaction.add(self._auth.secrets())
+
+    def _follow(self, asked: Asked, write: Any, limit: int) -> tuple[Told, str]:
+        """Asks, and goes along with redirects that stay on the host."""
+        address, params = asked.address, asked.params
         for _ in range(REDIRECTS + 1):
-            with self._watched(), self._open(method, address, params, headers, body) as response:
+            with _Watch(self), self._open(asked, address, params) as response:
                 if response.status_code not in {301, 302, 303, 307, 308}:
                     return self._receive(response, write, limit), response.url
                 target = response.headers.get("Location")
-            if not target or (method != "GET" and response.status_code not in {307, 308}):
+            if not target or (asked.method != "GET" and response.status_code not in {307, 308}):
                 raise SourceFailed(
                     f"{self.shown(address)} answers with a redirect ({response.status_code})", hint="check the url"
                 )
-            address, params = self.same_host(address, target), dict(self._auth.params)
+            address, params = self.same_host(address, target), {}
         raise SourceFailed(f"{self.shown(address)} redirects more than {REDIRECTS} times", hint="check the url")
 
-    def _open(
-        self, method: str, address: str, params: dict[str, Any], headers: dict[str, str], body: dict[str, Any]
-    ) -> requests.Response:
-        usual = {
-            "User-Agent": "scorecard",
-            "Accept": "application/json, application/x-ndjson, text/csv;q=0.9, */*;q=0.1",
-        }
+    def _open(self, asked: Asked, address: str, params: Mapping[str, Any]) -> requests.Response:
+        self._pace()
         left = self.seconds_left()
         if left <= 0:
             raise self._too_late(address)
+        mine = not asked.alone and _leads_to_same(urlsplit(self._home).scheme, self._home, address)
         try:
-            return self._session.request(
-                method, address, params=params, headers={**usual, **headers, **self._auth.headers}, stream=True,
-                allow_redirects=False, timeout=(min(CONNECT_SECONDS, left), min(SILENCE_SECONDS, left)), **body,
-            )  # fmt: skip
+            headers = {**USUAL, **(asked.headers if mine or asked.alone else {})}
+            all_params = {**params, **(self._auth.params if mine else {})}
+            prepared = self._session.prepare_request(
+                requests.Request(asked.method, address, params=all_params, headers=headers, data=asked.body or None)
+            )
+            if mine:
+                outgoing = Outgoing(asked.method, str(prepared.url), headers, asked.body, moment())
+                prepared.headers.update(self._auth.sign(outgoing))
+            elif not asked.alone:
+                prepared.headers.pop("Cookie", None)  # cookies know hosts, not ports
+            settings = self._session.merge_environment_settings(prepared.url, {}, True, self._verify, None)
+            waits = (min(CONNECT_SECONDS, left), min(SILENCE_SECONDS, left))
+            return self._session.send(prepared, allow_redirects=False, timeout=waits, **settings)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError, ValueError) as problem:
             if self._late:
                 raise self._too_late(address) from None
-            if _is_forbidden(problem):
-                hint = "link-local addresses serve the machine itself, not its users"
+            if (reason := forbidden_by(problem)) is not None:
                 raise SourceFailed(
-                    f"{self.shown(address)} leads to an address that may not be asked", hint=hint
+                    f"{self.shown(address)} leads to an address that may not be asked", hint=reason
                 ) from None
             raise unreachable(problem, self.shown(address), self.redaction) from None
+
+    def _pace(self) -> None:
+        """Waits where more requests than the source's ``limits.per_minute`` would leave within a minute."""
+        if self._per_minute is None:
+            return
+        now = time.monotonic()
+        while self._recent and self._recent[0] <= now - 60:
+            self._recent.popleft()
+        if len(self._recent) >= int(self._per_minute):
+            time.sleep(max(0.0, min(self._recent[0] + 60 - now, self.seconds_left())))
+            self._recent.popleft()
+        self._recent.append(time.monotonic())
 
     def _receive(self, response: requests.Response, write: Any, limit: int) -> Told:
         """Reads a body as it comes, so that neither its length nor its slowness is the server's to choose."""
@@ -181,7 +250,7 @@ class Transport:
         kept: list[bytes] = []
         size = 0
         try:
-            for piece in _pieces(response):
+            for piece in pieces(response):
                 size += len(piece)
                 if failed:
                     kept.append(piece)
@@ -195,7 +264,7 @@ class Transport:
                 if self.seconds_left() <= 0:
                     raise self._too_late(response.url)
             if not failed:
-                _check_length(response)
+                check_length(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, zlib.error) as problem:
             if self._late:
                 raise self._too_late(response.url) from None
@@ -206,19 +275,17 @@ class Transport:
         if failed:
             raise refused_by(told, b"".join(kept), self.redaction, self._now)
         self._bytes_left -= size
+        self.redaction.add(cookie.value or "" for cookie in self._session.cookies)
         return told
 
     def _too_late(self, address: str) -> SourceFailed:
         message = f"{self.shown(address)} took longer than {self._seconds:g} s"
         return SourceFailed(message, hint="ask for less, or raise the limit", retry=True)
 
-    def _watched(self) -> _Watch:
-        return _Watch(self)
-
     def cut(self) -> None:
         """Ends whatever is being waited for, from another thread."""
         self._late = True
-        for connected in list(self._sockets):
+        for connected in list(self._peers.sockets):
             with suppress(OSError):
                 connected.shutdown(socket.SHUT_RDWR)
 
@@ -239,87 +306,9 @@ class _Watch:
         self._timer.cancel()
 
 
-def _pieces(response: requests.Response) -> Iterator[bytes]:
-    """Unpacked pieces as they arrive, without waiting for a full one. Raises zlib.error where the packing is damaged."""
-    raw: urllib3.HTTPResponse = response.raw
-    packing = response.headers.get("Content-Encoding", "identity").strip().lower() or "identity"
-    if packing not in {"identity", "gzip", "x-gzip", "deflate"}:
-        raise zlib.error(f"packed as {packing}, which nobody asked for")
-    unpacking = None if packing == "identity" else zlib.decompressobj(47)  # 47: gzip or zlib, as its first bytes say
-    started = False
-    while piece := raw.read1(CHUNK, decode_content=False):
-        if unpacking is None:
-            yield piece
-            continue
-        started = True
-        while piece:
-            yield unpacking.decompress(piece, PIECE)
-            piece = unpacking.unconsumed_tail
-            if unpacking.eof and unpacking.unused_data.strip(b"\0"):
-                piece, unpacking = unpacking.unused_data, zlib.decompressobj(47)
-    if unpacking is not None and started and not unpacking.eof:
-        raise zlib.error("cut off")
-
-
-def _check_length(response: requests.Response) -> None:
-    """Fewer bytes than announced are a broken answer."""
-    announced = response.headers.get("Content-Length", "")
-    if announced.isdigit() and response.status_code not in {204, 304}:
-        came = response.raw.tell()
-        if came < int(announced):
-            raise urllib3.exceptions.IncompleteRead(came, int(announced) - came)
-
-
-class ForbiddenAddressError(OSError):
-    """An address that serves the machine itself, such as a cloud's metadata."""
-
-
-def _is_forbidden(problem: BaseException | None) -> bool:
-    """Whether an error, or what it came from, is ours."""
-    seen: set[int] = set()
-    while problem is not None and id(problem) not in seen:
-        if isinstance(problem, ForbiddenAddressError):
-            return True
-        seen.add(id(problem))
-        problem = problem.__context__
-    return False
-
-
-class _Adapter(HTTPAdapter):
-    """Looks at whom a connection really reached, and keeps hold of it for the deadline."""
-
-    def __init__(self, sockets: set[socket.socket]) -> None:
-        self._sockets = sockets
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
-        super().init_poolmanager(*arguments, **named)
-        sockets = self._sockets
-
-        class Plain(urllib3.connection.HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                admit(self.sock, sockets)
-
-        class Secure(urllib3.connection.HTTPSConnection):
-            def connect(self) -> None:
-                super().connect()
-                admit(self.sock, sockets)
-
-        class PlainPool(urllib3.HTTPConnectionPool):
-            ConnectionCls = Plain
-
-        class SecurePool(urllib3.HTTPSConnectionPool):
-            ConnectionCls = Secure
-
-        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
-
-
-def admit(connected: Any, sockets: set[socket.socket]) -> None:
-    """Refuses link-local addresses, where clouds keep their machines' credentials, whatever name led there."""
-    peer = ipaddress.ip_address(connected.getpeername()[0].split("%")[0])
-    mapped = getattr(peer, "ipv4_mapped", None) or peer
-    if mapped.is_link_local or mapped.is_multicast or str(peer) == "fd00:ec2::254":
-        connected.close()
-        raise ForbiddenAddressError(f"{peer} may not be asked")
-    sockets.add(connected)
+def _leads_to_same(scheme: str, first: str, other: str) -> bool:
+    """Whether both addresses are of one host and port; http to https on the usual ports is one step up, and fine."""
+    here, there = urlsplit(first), urlsplit(other)
+    ports = [part.port or DEFAULT_PORTS.get(part.scheme) for part in (here, there)]
+    upgraded = (scheme, there.scheme) == ("http", "https") and ports == [80, 443]
+    return there.hostname == here.hostname and (upgraded or (here.scheme == there.scheme and ports[0] == ports[1]))

@@ -9,8 +9,6 @@ from scorecard.book.model.source import Source
 from scorecard.book.notes import Notes
 from scorecard.ground.errors import Place
 
-PAGING = {"link", "page", "offset", "cursor", "odata"}
-AUTH = {"bearer", "basic", "key"}
 MEASURES: dict[type, tuple[str, str]] = {
     Level: ("stock", "stock: {level}"), Age: ("age", "age"),
     Scaling: ("scaling", "scaling"), Manual: ("manual", "manual"),
@@ -42,9 +40,3 @@ def warn_source(source: Source, notes: Notes) -> None:
     """What of a source is not done yet."""
     if source.kind == "external":
         notes.warn(source.places.get("kind"), f"not computed yet: external tables (source '{source.name}')")
-    if "preset" in source.options:
-        notes.warn(source.places.get("preset"), f"not computed yet: presets (source '{source.name}')")
-    for key, ready in (("paging", PAGING), ("auth", AUTH)):
-        style = (source.options.get(key) or {}).get("style")
-        if style is not None and style not in ready:
-            notes.warn(source.places.get(key), f"not computed yet: {key} of style {style} (source '{source.name}')")

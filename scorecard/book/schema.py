@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scorecard.book.functions import AGGREGATES, FORMULA_FUNCTIONS, FORMULA_WORDS, ROW_FUNCTIONS, TYPES
+from scorecard.book.presets import Preset, presets
 from scorecard.book.shapes import metric, organization, source
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -92,7 +93,34 @@ def _source() -> dict[str, object]:
         if needed:
             then["required"] = needed
         conditions.append({"if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}, "then": then})
-    return {**every, "allOf": conditions}
+    every["properties"]["preset"]["enum"] = list(presets())  # type: ignore[index]  # the record's own schema
+    return {**every, "allOf": [*conditions, *map(_preset, presets().values())]}
+
+
+_FORMS: dict[str, dict[str, object]] = {
+    "text": {"type": ["string", "number", "boolean"]}, "number": {"type": "integer", "minimum": 0},
+    "list": {"type": "array"}, "mapping": {"type": "object"},
+}  # fmt: skip
+
+
+def _preset(preset: Preset) -> dict[str, object]:
+    """What a source under a preset gives it."""
+    properties: dict[str, object] = {}
+    for name, parameter in preset.parameters.items():
+        said = (
+            parameter.describe if parameter.default is None else f"{parameter.describe} (default {parameter.default})"
+        )
+        shown = {} if parameter.example is None else {"examples": [parameter.example]}
+        properties[name] = {**_FORMS[parameter.form], "description": said, **shown}
+    needed = [name for name, parameter in preset.parameters.items() if parameter.required]
+    described = f"{preset.title}: {preset.describe}"
+    given: dict[str, object] = {
+        "type": "object", "description": described, "additionalProperties": False, "properties": properties, "required": needed,
+    }  # fmt: skip
+    if preset.one_of:
+        given["oneOf"] = [{"required": list(group)} for group in preset.one_of]
+    condition = {"properties": {"preset": {"const": preset.name}}, "required": ["preset"]}
+    return {"if": condition, "then": {"properties": {"with": given}, "required": ["with"]}}
 
 
 def _metric() -> dict[str, object]:

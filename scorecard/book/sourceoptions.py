@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,30 @@ from urllib.parse import unquote, urlsplit
 from scorecard.book.files import Entry
 from scorecard.book.notes import Notes, shown
 from scorecard.book.paths import inside
+from scorecard.book.presets import Preset, merged
 from scorecard.book.shapes.records import Fields
-from scorecard.book.shapes.source import OF_KIND
+from scorecard.book.shapes.source import OF_KIND, PAGING
+from scorecard.ground.errors import did_you_mean
 from scorecard.ground.yamlfile import YamlMap, YamlNode, YamlText
 
 SECRET_KEYS = frozenset({
     "token", "password", "key", "client_secret", "refresh_token", "private_key", "consumer_secret", "token_secret",
     "secret_key", "session_token", "value", "credentials",
 })  # fmt: skip
+
+
+KEY_FILE = re.compile(r"[^\n]{1,300}\.(pem|key|json|p8)")
+"""A key that stands in a file of its own: its path is no secret."""
+GRANTS = ("client_credentials", "refresh_token", "jwt")
+ASKING = ("query", "url", "params", "body", "variables", "headers")
+NEEDED_OF_STYLE: dict[str, tuple[tuple[str, ...], ...]] = {
+    "bearer": (("token",),), "basic": (("user",),), "key": (("key", "value", "token"),),
+    "oauth1": (("consumer_key",), ("consumer_secret",), ("token",), ("token_secret",)),
+    "oauth2": (("token_url",), ("client_id",)),
+    "sigv4": (("access_key",), ("secret_key",), ("region",), ("service",)),
+    "google": (("credentials",), ("scope",)), "session": (("login_url",),),
+}  # fmt: skip
+"""Per style of signing in, what it cannot do without; one of each group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +47,10 @@ class Surroundings:
     home: Path
 
 
-def read_options(kind: str, fields: Fields, entry: Entry, around: Surroundings, notes: Notes) -> dict[str, Any]:
+def read_options(
+    kind: str, fields: Fields, entry: Entry, around: Surroundings, usual: Mapping[str, Any], notes: Notes
+) -> dict[str, Any]:
+    """The kind's own options; ``usual`` are those of the source's preset, which its own go before."""
     names = {key.name for key in OF_KIND.get(kind, ())}
     options = {name: _plain(value) for name, value in fields.values.items() if name in names}
     if kind == "csv" and "path" in options:
@@ -41,6 +61,7 @@ def read_options(kind: str, fields: Fields, entry: Entry, around: Surroundings, 
         _check_http(options, fields, entry, notes)
     if kind == "sql" and "url" in options:
         _check_database(options, fields, notes)
+    options = merged(options, {key: value for key, value in usual.items() if key in names})
     _check_use_of_cursor(kind, fields, options, notes)
     return options
 
@@ -79,8 +100,16 @@ def _check_http(options: dict[str, Any], fields: Fields, entry: Entry, notes: No
         notes.error(entry.key, f"{fields.owner} has neither 'url' nor 'preset'", "add 'url: https://…'")
     if "with" in fields.nodes and "preset" not in fields.nodes:
         notes.error(fields.keys["with"], f"'with' of {fields.owner} needs a 'preset'")
-    if "body" in options and options.get("method") == "GET":
-        notes.error(fields.keys["body"], f"{fields.owner} sends a body with GET", "add 'method: POST'")
+    for key in ("body", "query"):
+        if key in options and options.get("method") == "GET":
+            notes.error(fields.keys[key], f"{fields.owner} sends a body with GET", "add 'method: POST'")
+    if "body" in options and "query" in options:
+        notes.error(
+            fields.keys["body"], f"{fields.owner} has both 'query' and 'body'", "the query is the body: keep one"
+        )
+    if "variables" in options and "query" not in options and "preset" not in fields.nodes:
+        notes.error(fields.keys["variables"], f"'variables' of {fields.owner} need a GraphQL 'query'")
+    _check_paging(fields.get("paging"), options, fields, notes)
     _check_auth(fields.get("auth"), notes)
     url = options.get("url")
     if url is not None and not re.match(r"https?://[^\s/]", url):
@@ -91,11 +120,43 @@ def _check_http(options: dict[str, Any], fields: Fields, entry: Entry, notes: No
 
 
 def _check_auth(auth: Fields | None, notes: Notes) -> None:
-    needed = {"bearer": ("token",), "basic": ("user",), "key": ("key", "value", "token")}
-    choices = () if auth is None else needed.get(auth.get("style"), ())
-    if auth is not None and choices and not set(choices) & set(auth.nodes):
-        hint = f'write {choices[0]}: "${{NAME}}"'
-        notes.error(auth.node, f"'auth' of style {auth.get('style')} has no '{choices[0]}'", hint)
+    if auth is None or auth.get("style") is None:
+        return
+    style, grant = auth.get("style"), auth.get("grant", "client_credentials")
+    needed = list(NEEDED_OF_STYLE[style])
+    if style == "oauth2":
+        signed = "private_key" in auth.nodes or grant == "jwt"
+        needed.append(
+            ("private_key",) if signed else ("refresh_token",) if grant == "refresh_token" else ("client_secret",)
+        )
+        if grant not in GRANTS:
+            hint = did_you_mean(grant, GRANTS) or f"one of {', '.join(GRANTS)}"
+            notes.error(auth.nodes["grant"], f"'grant' of {auth.owner} is '{shown(auth.nodes['grant'])}'", hint)
+    if style == "session" and "body" not in auth.nodes:
+        needed += [("user",), ("password",)]
+    for choices in needed:
+        if not set(choices) & set(auth.nodes):
+            plain = choices[0] in {"scope", "region", "service"} or choices[0].endswith("_url")
+            hint = f"write {choices[0]}: …" if plain else f'write {choices[0]}: "${{NAME}}"'
+            notes.error(auth.node, f"'auth' of style {style} has no '{choices[0]}'", hint)
+
+
+def _check_paging(paging: Fields | None, options: Mapping[str, Any], fields: Fields, notes: Notes) -> None:
+    if paging is None or paging.get("style") is None:
+        return
+    style = paging.get("style")
+    needed = {"cursor": ("next",), "graphql": ("next",), "keyset": ("column",)}.get(style, ())
+    for key in needed:
+        if key not in paging.nodes:
+            notes.error(
+                paging.node, f"'paging' of style {style} has no '{key}'", f"add '{key}': {PAGING.index[key].describe}"
+            )
+    if style == "graphql" and not {"query", "body"} & set(options) and "preset" not in fields.nodes:
+        notes.error(paging.node, f"{fields.owner} pages through GraphQL without a 'query'", "add 'query: ...'")
+    asked = str([options.get(key) for key in ("url", "params", "body", "variables")])
+    if style == "keyset" and ":after" not in asked and "preset" not in fields.nodes:
+        hint = "write where id > :after order by id"
+        notes.error(paging.node, f"{fields.owner} pages by key, and :after stands nowhere in its request", hint)
 
 
 def _check_database(options: dict[str, Any], fields: Fields, notes: Notes) -> None:
@@ -111,22 +172,19 @@ def _check_use_of_cursor(kind: str, fields: Fields, options: dict[str, Any], not
     """`:cursor` and a cursor belong together, or every pull would silently fetch everything (or nothing)."""
     if kind not in {"sql", "http"}:
         return
-    used = (
-        re.search(r":cursor\b", str([options.get(key) for key in ("query", "url", "params", "body", "headers")]))
-        is not None
-    )
+    used = re.search(r":cursor\b", str([options.get(key) for key in ASKING])) is not None
     if used and "cursor" not in fields.nodes:
         key = (
             "query"
             if kind == "sql"
-            else next((k for k in ("params", "url", "body", "headers") if ":cursor" in str(options.get(k))), "url")
+            else next((k for k in ASKING if ":cursor" in str(options.get(k)) and k in fields.keys), "url")
         )
         notes.error(
             fields.keys[key],
             f"'{key}' of {fields.owner} uses :cursor, and no cursor is declared",
             "add 'cursor: {column: …}'",
         )
-    if "cursor" in fields.nodes and not used and "preset" not in fields.nodes:
+    if "cursor" in fields.nodes and not used:
         where = "where updated_at > :cursor" if kind == "sql" else 'params: {since: ":cursor"}'
         notes.warn(
             fields.keys["cursor"],
@@ -135,9 +193,10 @@ def _check_use_of_cursor(kind: str, fields: Fields, options: dict[str, Any], not
         )
 
 
-def secrets_of(node: YamlNode, fields: Fields, notes: Notes) -> tuple[str, ...]:
+def secrets_of(node: YamlNode, fields: Fields, preset: Preset | None, notes: Notes) -> tuple[str, ...]:
     """All values that must not be shown: filled in ones, passwords in addresses, tokens written into the file."""
     found: list[str] = []
+    secret = SECRET_KEYS | (frozenset() if preset is None else preset.secrets)
     for key, scalar in _keyed_scalars("", node):
         if scalar.filled:
             found.append(scalar.text)
@@ -145,9 +204,10 @@ def secrets_of(node: YamlNode, fields: Fields, notes: Notes) -> tuple[str, ...]:
             found += _password(scalar.text)
         if (
             key.startswith(("auth.", "with."))
-            and key.rsplit(".", 1)[-1] in SECRET_KEYS
+            and key.rsplit(".", 1)[-1] in secret
             and not scalar.filled
             and scalar.text
+            and not KEY_FILE.fullmatch(scalar.text)
         ):
             found.append(scalar.text)
             name = f"{fields.owner.split(chr(39))[1]}_{key.rsplit('.', 1)[-1]}".upper()

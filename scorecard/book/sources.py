@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from scorecard.book.durations import seconds
 from scorecard.book.files import Entry
 from scorecard.book.model.source import Check, Column, Schedule, Source, SourceCursor
 from scorecard.book.notes import Notes, shown
+from scorecard.book.presets import Preset, filled, preset_of
 from scorecard.book.shapes.names import check_name
 from scorecard.book.shapes.records import Fields
 from scorecard.book.shapes.scalars import MISSING, day, named, number
@@ -29,22 +31,47 @@ def build_source(entry: Entry, around: Surroundings, notes: Notes) -> Source | N
     fields = shape.fields(entry.node, owner, notes, entry.key)
     if fields is MISSING:
         return None
-    columns = _columns(fields, notes)
+    preset = preset_of(fields, notes)
+    usual = {} if preset is None else filled(preset, fields, notes)
+    columns = {**_usual_columns(usual, fields), **_columns(fields, notes)}
     cursor = _cursor(fields, columns, notes)
-    mode = _mode(fields, cursor, notes)
-    schedule, full, checks = _schedule(fields, entry, notes), _full(fields, notes), _checks(fields, notes)
-    options = read_options(meant or "", fields, entry, around, notes)
-    hidden = secrets_of(entry.node, fields, notes)
     key = tuple(name for _, name in fields.get("key", ()))
+    if not {"key", "mode"} & set(fields.nodes):
+        key = tuple(usual.get("key", ()))
+    mode = _mode(fields, cursor, bool(key), notes)
+    schedule, full, checks = _schedule(fields, entry, notes), _full(fields, notes), _checks(fields, notes)
+    if preset is not None:
+        _check_rhythm(preset, schedule, fields, notes)
+    options = read_options(meant or "", fields, entry, around, usual, notes)
+    hidden = secrets_of(entry.node, fields, preset, notes)
     if kind is None or kind not in KINDS:
         return None
     return Source(
         name=entry.name, kind=cast(Any, kind), options=options, schedule=schedule, key=key, mode=mode,
-        time=fields.get("time"), columns=columns, timezone=fields.get("timezone", around.timezone), cursor=cursor,
+        time=fields.get("time", usual.get("time")), columns=columns,
+        timezone=fields.get("timezone", around.timezone), cursor=cursor,
         fresh_for_seconds=fields.get("fresh_for"), quiet_for_seconds=fields.get("quiet_for"),
         full_schedule=full, quarantine_at_most=fields.get("quarantine_at_most", 0.01),
         checks=checks, secrets=hidden, place=entry.key.place, places=_places(fields),
     )  # fmt: skip
+
+
+def _usual_columns(usual: Mapping[str, Any], fields: Fields) -> dict[str, Column]:
+    """The types that a preset declares."""
+    at = fields.place("preset")
+    pairs = [
+        (name, {"type": given} if isinstance(given, str) else given) for name, given in usual.get("columns", {}).items()
+    ]
+    return {name: Column(name, name, cast(Any, given["type"]), given.get("format"), at) for name, given in pairs}
+
+
+def _check_rhythm(preset: Preset, schedule: Schedule, fields: Fields, notes: Notes) -> None:
+    if preset.every_at_least is None or schedule.every_seconds is None:
+        return
+    least, why = preset.every_at_least
+    if schedule.every_seconds < (seconds(least) or 0):
+        message = f"{fields.owner} is pulled often for preset {preset.name}: {why}"
+        notes.warn(fields.nodes["every"], message, f"write every: {least}")
 
 
 def _kind_of(node: YamlNode) -> str | None:
@@ -175,8 +202,8 @@ def _start(text: str, type_: str | None) -> Any:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def _mode(fields: Fields, cursor: SourceCursor | None, notes: Notes) -> Any:
-    mode, keyed = fields.get("mode"), "key" in fields.nodes
+def _mode(fields: Fields, cursor: SourceCursor | None, has_key: bool, notes: Notes) -> Any:
+    mode, keyed = fields.get("mode"), has_key or "key" in fields.nodes
     if cursor is not None and not keyed and mode != "append":
         hint = "add 'key: [column]' to update rows, or 'mode: append' to add them"
         notes.error(fields.keys["cursor"], f"{fields.owner} has a cursor without 'key' or 'mode: append'", hint)

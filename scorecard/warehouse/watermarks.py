@@ -23,7 +23,10 @@ from scorecard.warehouse.shaping import Plan
 def definition_of(source: Source, zone: str) -> str:
     """A digest of all that decides how rows are read and kept."""
     columns = [[c.name, c.type, c.format] for c in source.columns.values()]
-    asked = {name: source.options.get(name) for name in ("csv", "query", "records", "params")}
+    names = ["csv", "query", "records", "params"]
+    if source.kind == "http":
+        names += [name for name in ("url", "body", "variables", "rows") if name in source.options]
+    asked = {name: source.options.get(name) for name in names}
     text = json.dumps([source.key, source.mode, source.time, source.timezone, zone, columns, asked], default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -44,7 +44,7 @@ CSV = Record((
     Key("thousands", Text("one character", r".", blank=True), "the sign between thousands (default none)"),
     Key("comment", Text("one character", r".", blank=True), "lines that begin with it are passed over (default none)"),
 ))  # fmt: skip
-PAGING_STYLES = ("link", "page", "offset", "cursor", "odata", "graphql")
+PAGING_STYLES = ("link", "page", "offset", "cursor", "odata", "graphql", "keyset")
 PAGING = Record((
     Key("style", Choice(PAGING_STYLES), "how the next page is asked for", required=True),
     Key("next", Text("where the next page's sign or address is, such as $.meta.next"), "where the answer says what comes next"),
@@ -56,9 +56,16 @@ PAGING = Record((
     Key("limit_param", Text(), "the parameter that takes the number of rows"),
     Key("total", Text(), "where the answer says how many rows or pages there are"),
     Key("more", Text(), "where the answer says whether more follows"),
-    Key("into", Text(), "where the request's body takes the cursor (graphql)"),
+    Key("into", Text(), "where the request's body takes the cursor: a variable (graphql), or a path such as page.after"),
+    Key("query", Text(), "the GraphQL query of later pages, where it is another one"),
+    Key("column", Text(), "the unique key that rows are sorted by; `:after` stands for the last one (keyset)"),
+    Key("from", Text(), "the first `:after` (keyset; default 0)"),
+    Key("url", Text(), "where later pages are asked for; `{$.job.id}` takes a value of the answer"),
+    Key("params", Anything(("mapping",)), "the parameters of later pages at `url`"),
+    Key("ready", Text(), "where the answer says that its rows are ready; until then it is asked again"),
     Key("max_pages", Number(low=1, whole=True), "stop after so many pages"),
 ))  # fmt: skip
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 AUTH_STYLES = ("bearer", "basic", "key", "oauth1", "oauth2", "sigv4", "google", "session")
 AUTH = Record((
     Key("style", Choice(AUTH_STYLES), "how the request proves who asks", required=True),
@@ -77,8 +84,38 @@ AUTH = Record((
         ("access_key", "the access key"), ("secret_key", "the secret key"), ("session_token", "the session's token"),
         ("region", "the region"), ("service", "the service"), ("credentials", "the service account's JSON file"),
         ("login_url", "where the session begins"), ("company", "the company to log in to"),
-        ("logout_url", "where the session ends"),
+        ("logout_url", "where the session ends"), ("token_at", "where the login's answer holds a token, if not cookies"),
+        ("subject", "the user on whose behalf a service account asks"),
     )),
+    Key("body", Anything(("mapping",)), "what the login posts (default: username and password)"),
+    Key("as", Choice(("json", "form")), "how the login posts it (default json)"),
+    Key("algorithm", Choice(ALGORITHMS), "how a private key signs (default: by the key)"),
+    Key("claims", Anything(("mapping",)), "further claims of a signed assertion"),
+    Key("client_in", Choice(("body", "header")), "where the client's id and secret go (default body)"),
+))  # fmt: skip
+ROWS = Record((
+    Key("carry", ListOf(Text(), single=True), "keys of the objects around a record that go along with it", example=["metric"]),
+    Key("names", Text(), "where the columns' names stand, for records that are lists", example="$.schema.fields[*].name"),
+    Key("values", Text(), "where a record's values are (default: the record itself)", example="$.f[*].v"),
+    Key("zip", ListOf(Text()), "lists side by side whose nth members make a row", example=["Timestamps", "Values"]),
+    Key("spread", Anything(("mapping",)), "names for the members of a list", example={"Keys": ["service"]}),
+    Key("pairs", Anything(("mapping",)), "lists of named values: where name and value are",
+        example={"fields": ["id", "text"]}),
+    Key("join", Anything(("mapping",)), "one text of several keys, as a key of the rows", example={"series": ["metric"]}),
+    Key("refuse", Anything(("mapping",)), "values that say the answer is not whole", example={"StatusCode": ["InternalError"]}),
+    Key("drop", ListOf(Text(), single=True), "keys that nobody needs", example=["links"]),
+    Key("pick", Anything(("mapping",)), "columns from paths in the record, the first with a value",
+        example={"day": "Period.Start"}),
+))  # fmt: skip
+WINDOW = Record((
+    Key("back", Duration(keep=True), "how far before now `:from` is (default 1d)", example="14d"),
+    Key("ahead", Duration(keep=True), "how far behind now `:until` is (default now)", example="1d"),
+    Key("timezone", Timezone(), "in whose days and hours they are written (default: the source's)"),
+    Key("step", Duration(keep=True), "both are rounded outwards to it", example="5m"),
+    Key("format", Text(), "how they are written: iso (default), epoch_s, epoch_ms or a strftime pattern"),
+))  # fmt: skip
+LIMITS = Record((
+    Key("per_minute", Number(low=1, whole=True), "so many requests a minute at most"),
 ))  # fmt: skip
 _SHARED = (
     Key("kind", Choice(KINDS), "where the rows come from", required=True),
@@ -137,6 +174,14 @@ OF_KIND: dict[str, tuple[Key, ...]] = {
         Key("method", Choice(("GET", "POST")), "GET (default) or POST"),
         Key("body", Anything(), "the request's body: a mapping is sent as JSON, text as it stands"),
         Key("headers", Anything(("mapping",)), "headers of the request"),
+        Key("query", Spot(Text("a GraphQL query")), "a GraphQL query; it is posted with `variables`"),
+        Key("variables", Anything(("mapping",)), "the query's variables; `:cursor` stands for the newest value"),
+        Key("errors", ListOf(Text(), single=True), "where an answer of status 200 carries errors (GraphQL: $.errors)"),
+        Key("rows", ROWS, "how a record becomes rows, where it is not one already"),
+        Key("window", WINDOW, "the stretch of time that is asked for, as `:from` and `:until`"),
+        Key("limits", LIMITS, "what the server allows"),
+        Key("allow_hosts", ListOf(Text(), single=True), "other hosts that pages and redirects may lead to; no sign-in goes there"),
+        Key("ca", Text(), "a file with the certificate to trust, for servers with one of their own"),
         Key("csv", CSV, "how a CSV answer is written"),
         Key("preset", Spot(Text("the name of a preset")), "fills in url, paging, auth, records and limits", example="asana"),
         Key("with", Anything(("mapping",)), "what the preset needs"),
@@ -155,11 +200,14 @@ def _with_needs(kind: str) -> tuple[Key, ...]:
 
 def _elsewhere(kind: str) -> tuple[tuple[str, str], ...]:
     names = {key.name for key in OF_KIND[kind]}
+    takers: dict[str, list[str]] = {}
+    for other, keys in OF_KIND.items():
+        for key in keys:
+            takers.setdefault(key.name, []).append(other)
     return tuple(
-        (key.name, f"only sources of kind {other} take it")
-        for other, keys in OF_KIND.items()
-        for key in keys
-        if key.name not in names
+        (name, f"only sources of kind {' and '.join(kinds)} take it")
+        for name, kinds in takers.items()
+        if name not in names
     )
 
 
