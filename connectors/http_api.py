@@ -192,6 +192,8 @@ class Reading:
         self._shaping = Shaping(request.options.get("records"), request.options.get("rows"), usual)
         self.gathering = Gathering(lambda line, reason, row: self._reject(line, reason, _shown(row)))
         self._flattening = Flattening()
+        # An API that leaves out what is empty may send pages on which a column never comes.
+        self._sparse = tuple(request.columns) if (request.options.get("rows") or {}).get("sparse") else ()
         self._line = 0
 
     def take(self, page: Page) -> list[Any]:
@@ -226,7 +228,10 @@ class Reading:
                 self._reject(self._line, "a record that is a list, not an object", json.dumps(record))
                 return
             record = {"value": record}
-        self.gathering.add_mapping(self._line, self._flattening.row(record))
+        row = self._flattening.row(record)
+        for name in self._sparse:
+            row.setdefault(name, None)
+        self.gathering.add_mapping(self._line, row)
 
     def _reject(self, line: int, reason: str, text: str) -> None:
         self.rejected.append(Rejected(self._request.source, line, reason, text[:500]))

@@ -11,6 +11,7 @@
 | ``join`` | one text of several keys, where only they together tell rows apart |
 | ``refuse`` | values of a key that say the answer is not whole |
 | ``drop`` | keys that nobody needs |
+| ``sparse`` | declared columns may be missing from all records: they are empty then (done while reading) |
 """
 
 from __future__ import annotations

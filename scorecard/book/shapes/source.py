@@ -103,6 +103,7 @@ ROWS = Record((
         example={"fields": ["id", "text"]}),
     Key("join", Anything(("mapping",)), "one text of several keys, as a key of the rows", example={"series": ["metric"]}),
     Key("refuse", Anything(("mapping",)), "values that say the answer is not whole", example={"StatusCode": ["InternalError"]}),
+    Key("sparse", Flag(), "what is empty is left out: a declared column that never comes is empty"),
     Key("drop", ListOf(Text(), single=True), "keys that nobody needs", example=["links"]),
     Key("pick", Anything(("mapping",)), "columns from paths in the record, the first with a value",
         example={"day": "Period.Start"}),
