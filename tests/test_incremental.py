@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from scorecard.book.model.metric import Change, Cumulative, Stock
 from scorecard.book.model.organization import Organization
-from scorecard.judgement.targets import Versus
+from scorecard.judgement.targets import Target, Versus
 from scorecard.measures.states import settled
 from scorecard.measures.values import Measured
 from scorecard.warehouse.engine import Touched
@@ -48,9 +48,9 @@ COLUMNS = {
     "customer": "text",
 }
 METRICS = (
-    metric("n", count(), split=BY_TEAM, grain="day"),
-    metric("resolved", count("resolved_at"), time="resolved_at", grain="hour"),
-    metric("cost", total("cost"), split=BY_TEAM),
+    metric("n", count(), split=BY_TEAM, grain="day", targets=(Target(3.0), Target(9.0, grain="week", team="support"))),
+    metric("resolved", count("resolved_at"), time="resolved_at", grain="hour", targets=(Target(1.0, grain="week"),)),
+    metric("cost", total("cost"), split=BY_TEAM, targets=(Target(3.0), Target(9.0, grain="month"))),
     metric("minutes", total("minutes"), where="team is not null"),
     metric("mean", average("minutes"), split=BY_TEAM),
     metric("median", quantile("minutes"), split=BY_TEAM),
@@ -132,6 +132,7 @@ def assert_equal(one: Measured, other: Measured) -> None:
         assert series.periods == other.series[key].periods, key
         assert series.cells == other.series[key].cells, key
         assert series.cuts == other.series[key].cuts, key
+    assert one.shares == other.shares
     assert (one.unassigned, one.future_rows, one.undated_rows) == (
         other.unassigned,
         other.future_rows,

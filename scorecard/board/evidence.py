@@ -10,11 +10,12 @@ from scorecard.board.comparisons import Comparisons
 from scorecard.board.ingredients import Ingredients
 from scorecard.board.maturity import Maturity
 from scorecard.board.reading import SeriesKey
+from scorecard.book.calendars import Calendars
 from scorecard.book.model.metric import Age, Cohort, Cumulative, Metric, Ratio
 from scorecard.book.scope import adds_up, inherits_target, rests_on, sources_of
-from scorecard.ground.periods.calendar import Period
+from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.judgement.freshness import default_fresh_for, fresh_until, quiet_until
-from scorecard.judgement.pace import Projection, workdays
+from scorecard.judgement.pace import projected
 from scorecard.judgement.samples import Range, sampled
 from scorecard.judgement.status import Evidence, Limit
 from scorecard.judgement.targets import FromSource, Looked, Relative, Target, choose, limits
@@ -33,6 +34,7 @@ class Witness:
         self._rests: dict[str, tuple[Metric, ...]] = {}
         self._stamps: dict[str, Stamp] = {}
         self._adding: dict[str, bool] = {}
+        self._calendars = Calendars(made_of.book, made_of.calendar)
         self._indexes: dict[SeriesKey, dict[str, int]] = {}
 
     def evidence(
@@ -42,10 +44,15 @@ class Witness:
         running = period.start <= now < period.end
         loaded_at, data_until = self.stamp(metric)
         entry, target, amber = self._limits(metric, slice_, period, compared)
-        projection = self._projection(period, cell, data_until) if running and self._adds_up(metric) else None
+        projection = None
+        if running and self._adds_up(metric):
+            shares = self._measured.shares.get((metric.name, period.grain, slice_), ())
+            calendar, aims = self._calendars.of(metric, slice_), (target, amber, metric.better)
+            asked = shares if metric.pace == "profile" else None
+            projection = projected(cell.value, period, data_until, calendar, asked, aims)
         # Without working time so far nothing can be said, also of a metric that is judged as it stands.
         paced = running and self._adds_up(metric) and (self._paced(metric) or projection is None)
-        until, quiet = self._fresh_until(metric, period)
+        until, quiet = self._fresh_until(metric, slice_, period)
         return Evidence(
             value=cell.value,
             now=now,
@@ -128,13 +135,6 @@ class Witness:
     def _paced(self, metric: Metric) -> bool:
         return metric.pace != "none" and self._adds_up(metric)
 
-    def _projection(self, period: Period, cell: Cell, data_until: datetime | None) -> Projection | None:
-        if data_until is None or cell.value is None:
-            return None
-        working = self._of.calendar.working_seconds
-        cut = min(max(data_until, period.start), period.end)
-        return workdays(cell.value, working(period.start, cut), working(period.start, period.end))
-
     # -- freshness ---------------------------------------------------------------------------------------------
 
     def _rest(self, metric: Metric) -> tuple[Metric, ...]:
@@ -152,17 +152,20 @@ class Witness:
             self._stamps[metric.name] = (_oldest(loaded), _oldest(until))
         return self._stamps[metric.name]
 
-    def _fresh_until(self, metric: Metric, period: Period) -> tuple[datetime | None, datetime | None]:
+    def _fresh_until(self, metric: Metric, slice_: Slice, period: Period) -> tuple[datetime | None, datetime | None]:
         """(fresh until, quiet until): the earliest of all parts; a metric that reads no rows has none of its own."""
-        parts = [self._part(part, period) for part in (metric, *self._rest(metric)) if part.source is not None]
+        calendar = self._calendars.of(metric, slice_)
+        parts = [
+            self._part(part, period, calendar) for part in (metric, *self._rest(metric)) if part.source is not None
+        ]
         return _earliest(p[0] for p in parts), _earliest(p[1] for p in parts)
 
-    def _part(self, part: Metric, period: Period) -> tuple[datetime | None, datetime | None]:
+    def _part(self, part: Metric, period: Period, calendar: Calendar) -> tuple[datetime | None, datetime | None]:
         source = self._of.book.sources[part.source or ""]
         standing = self._of.standings.get(source.name)
         if standing is None or standing.loaded_at is None:
             return None, None
-        calendar, rhythm = self._of.calendar, source.schedule
+        rhythm = source.schedule
         fresh_for = part.fresh_for_seconds or source.fresh_for_seconds
         if fresh_for is None:
             fresh_for = default_fresh_for(rhythm.every_seconds, rhythm.cron, standing.loaded_at, calendar)

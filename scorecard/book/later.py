@@ -28,8 +28,6 @@ def mark_later(metric: Metric, notes: Notes) -> Metric:
     if type(metric.measure) in MEASURES:
         key, name = MEASURES[type(metric.measure)]
         found.append((key, metric.places.get(key), f"{name} metrics"))
-    if metric.pace == "profile" and "pace" in metric.places:
-        found.append(("pace", metric.places["pace"], "the profile method; working days are used"))
     found += [(key, metric.places[key], what) for key, what in METRIC_KEYS.items() if key in metric.places]
     for key, place, what in found:
         notes.warn(place, f"not computed yet: {what} ('{key}' of metric '{metric.name}')")

@@ -35,10 +35,12 @@ def by_value(
     *,
     so_far: bool = False,
     reached: float | None = None,
+    basis: str | None = None,
 ) -> Ruling:
     """The colour of a value, compared unrounded, inclusive at the limits. Without an amber limit there is no amber.
 
-    ``so_far``: the period runs. ``reached``: the value is a projection, and this is what has been reached so far.
+    ``so_far``: the period runs. ``reached``: the value is a projection, and this is what has been reached so far; ``basis``
+    says what the projection rests on.
     """
     aim, watch = edges_of(target, better), None if amber is None else edges_of(amber, better)
     limits = [*aim, *(watch or ())]
@@ -57,7 +59,7 @@ def by_value(
         where = f"{missed} the target of {aim_said}"
     if reached is not None:
         text = _heading(said, reached, scale)
-        return Ruling(colour, f"{text}: {where}", text)
+        return Ruling(colour, f"{text}: {where}{_behind(basis)}", text)
     return Ruling(colour, f"{said}{' so far' if so_far else ''} is {where}", said)
 
 
@@ -69,16 +71,20 @@ def by_chance(
     text = _heading(print_value(heading.value, *scale), reached, scale)
     met = _WORDS[better][0]
     aim = f"{met} the target of {_printed(edges_of(target, better), scale)}"
-    likely = print_pair(chance, LIKELY, "percent")[0]
+    likely, behind = print_pair(chance, LIKELY, "percent")[0], _behind(heading.basis)
     if chance > LIKELY:
-        return Ruling("green", f"{text}: {likely} likely to end {aim}", text)
+        return Ruling("green", f"{text}: {likely} likely to end {aim}{behind}", text)
     if amber is None or amber_chance is None:
-        return Ruling("red", f"{text}: only {likely} likely to end {aim}", text)
+        return Ruling("red", f"{text}: only {likely} likely to end {aim}{behind}", text)
     watch = f"{met} the amber limit of {_printed(edges_of(amber, better), scale)}"
     hoped = print_pair(amber_chance, UNLIKELY, "percent")[0]
     if amber_chance < UNLIKELY:
-        return Ruling("red", f"{text}: only {hoped} likely to end {watch}", text)
-    return Ruling("amber", f"{text}: {likely} likely to end {aim}, {hoped} {watch}", text)
+        return Ruling("red", f"{text}: only {hoped} likely to end {watch}{behind}", text)
+    return Ruling("amber", f"{text}: {likely} likely to end {aim}, {hoped} {watch}{behind}", text)
+
+
+def _behind(basis: str | None) -> str:
+    return "" if basis is None else f" ({basis})"
 
 
 _WORDS: dict[Better, tuple[str, str]] = {

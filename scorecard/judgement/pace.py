@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from statistics import fmean, stdev
 
+from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.judgement.student import chance_below, quantile
 from scorecard.judgement.targets import Better, Limit
 
@@ -20,7 +22,8 @@ STEADY = 1e-9
 class Projection:
     """Where a running period is heading; ``low``, ``high`` (90 %), the chances (0..1) are None on working-day pace.
 
-    ``chance``: that the period ends on target. ``amber_chance``: that it ends at the amber limit or better.
+    ``chance``: that the period ends on target. ``amber_chance``: that it ends at the amber limit or better. ``basis``: what
+    it rests on, in words: ``by 13 earlier weeks``.
     """
 
     value: float
@@ -28,6 +31,40 @@ class Projection:
     high: float | None = None
     chance: float | None = None
     amber_chance: float | None = None
+    basis: str | None = None
+
+
+def projected(
+    value: float | None,
+    period: Period,
+    data_until: datetime | None,
+    calendar: Calendar,
+    shares: Sequence[float] | None,
+    aims: tuple[Limit | None, Limit | None, Better | None],
+) -> Projection | None:
+    """Where a running period is heading, with what that rests on; None while nothing can be said.
+
+    ``shares`` of earlier periods at the same cut (None: not asked for) decide where there are enough of them; else the
+    working time up to ``data_until`` in ``calendar``. ``aims``: (target, amber limit, better).
+    """
+    if value is None or data_until is None:
+        return None
+    cut = min(max(data_until, period.start), period.end)
+    worked, total = calendar.working_seconds(period.start, cut), calendar.working_seconds(period.start, period.end)
+    by_days = workdays(value, worked, total)
+    if by_days is None:
+        return None
+    found = None if shares is None else profile(value, shares, *aims)
+    if shares is None or found is None:
+        few = "" if shares is None or len(shares) >= LEAST_PERIODS else f"; {_few(len(shares), period.grain)}"
+        return replace(by_days, basis=f"by working days{few}")
+    return replace(found, basis=f"by {len(shares)} earlier {period.grain}s")
+
+
+def _few(count: int, grain: str) -> str:
+    if count == 0:
+        return f"no earlier {grain} compares yet"
+    return f"only {count} earlier {grain}{'s compare' if count > 1 else ' compares'} yet"
 
 
 def workdays(value: float, worked_seconds: float, total_seconds: float) -> Projection | None:

@@ -248,7 +248,7 @@ def _judged(evidence: Evidence) -> tuple[str, Ruling]:
     if heading is None:
         return "target", by_value(value, target, amber, better, scale, so_far=evidence.running)
     if heading.chance is None or not math.isfinite(heading.chance):
-        return "pace", by_value(heading.value, target, amber, better, scale, reached=value)
+        return "pace", by_value(heading.value, target, amber, better, scale, reached=value, basis=heading.basis)
     return "pace", by_chance(heading, value, target, amber, better, scale)
 
 

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Change, Cumulative, Formula, Measure, Stock
 from scorecard.ground.periods import Grain
-from scorecard.ground.periods.calendar import Period
+from scorecard.ground.periods.alike import cut_alike
+from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.judgement.targets import Versus
 from scorecard.measures.compare import PREVIOUS, YEAR_AGO, comparisons_of
 from scorecard.measures.cuts import Cut, Cuts
@@ -36,7 +37,7 @@ class Needs:
     _versus: dict[str, tuple[Versus, ...]] = field(default_factory=dict)
     _states: dict[tuple[str, Grain], list[tuple[Scan, list[str]]]] = field(default_factory=dict)
     _needs: dict[tuple[str, Key, Grain], dict[Period, None]] = field(default_factory=dict)
-    _moments: dict[tuple[str, datetime, Grain, Key, Key], datetime] = field(default_factory=dict)
+    _moments: dict[tuple[str, datetime, Grain, Key, Key, int], datetime] = field(default_factory=dict)
 
     def look_at(self, here: Mapping[str, Here], now: datetime) -> None:
         """Everything from here on is as of ``now``."""
@@ -60,17 +61,25 @@ class Needs:
             self._versus[name] = comparisons_of(one.metric, self.book)
         return self._versus[name]
 
-    def cut_at(self, one: Lowered, grain: Grain, running: Period, other: Period) -> Cut | None:
-        """Where ``other`` is cut as the running period is; None: not at all, it counts whole."""
+    def cut_at(
+        self, one: Lowered, grain: Grain, running: Period, other: Period, paced_by: Calendar | None = None
+    ) -> Cut | None:
+        """Where ``other`` is cut as the running period is; None: not at all, it counts whole.
+
+        ``paced_by``: cut where the work stands in that calendar, to learn a pace from it, and not after as many days.
+        """
         here = self.here.get(one.metric.source or "")
         if here is None or here.watermark is None:
             return None
         # What is dated exactly at the watermark counts; that of a column of days is their end already.
         axis = one.scan.time if one.scan is not None else one.bag.time if one.bag is not None else ""
         mark = here.watermark if column_kind(here.columns.get(axis, "")) == "date" else here.watermark + INSTANT
-        key = (here.source, mark, grain, key_of(running), key_of(other))
-        moment = self._moments.get(key) or self.spans.calendar.cut(running, other, mark)
-        self._moments[key] = moment
+        key = (here.source, mark, grain, key_of(running), key_of(other), id(paced_by))
+        moment = self._moments.get(key)
+        if moment is None:
+            calendar = self.spans.calendar
+            moment = cut_alike(paced_by, running, other, mark) if paced_by else calendar.cut(running, other, mark)
+            self._moments[key] = moment
         if moment >= other.end:
             return None
         if isinstance(one.metric.measure, Stock):

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import polars as pl
 
+from scorecard.book.calendars import Calendars
 from scorecard.book.columns import columns_read
 from scorecard.book.later import later_measure
 from scorecard.book.model import Book
@@ -26,6 +27,7 @@ from scorecard.measures.place import Here, has_whole_hours
 from scorecard.measures.plan import Lowered, Plan, axes, coarser, gather, identity
 from scorecard.measures.ranges import DAY
 from scorecard.measures.series import Weaver
+from scorecard.measures.shares import Shares
 from scorecard.measures.slices import Slicing
 from scorecard.measures.spans import Spans
 from scorecard.measures.sql import ROWS
@@ -49,6 +51,7 @@ class _Desk:
     columns: Mapping[str, Mapping[str, str]]
     upkeep: Upkeep
     weaver: Weaver
+    shares: Shares
 
 
 class Meter:
@@ -108,16 +111,19 @@ class Meter:
         problems = {**desk.plan.problems, **self._broken(desk)}
         problems |= desk.weaver.weave(here, moved, now, problems, self._attempt)
         problems |= lost_parts(desk.plan.lowered, problems)
+        sound = {k: s for k, s in desk.weaver.series.items() if k[0] not in problems}
+        problems |= desk.shares.bring_up(sound, here, moved, now, self._attempt)
         desk.upkeep.settled.tidy(state for source in moved for state in desk.plan.states(source))
         rests = {s: r for s, r in desk.upkeep.rests.items() if s in here}
         return Measured(
-            series={k: s for k, s in desk.weaver.series.items() if k[0] not in problems},
+            series={k: s for k, s in sound.items() if k[0] not in problems},
             problems={n: problems[n] for n in self.book.metrics if n in problems},
             changed=None if anew else dict(desk.weaver.changed),
             unassigned=self._unassigned(desk),
             future_rows={s: r.future for s, r in rests.items()},
             undated_rows={s: r.undated for s, r in rests.items()},
             goals=self._goals.read(standings, self._attempted),
+            shares=dict(desk.shares.found),
         )
 
     def mistakes(self) -> tuple[Problem, ...]:
@@ -174,7 +180,8 @@ class Meter:
         spans = Spans(self.calendar)
         needs = Needs(self.book, plan, cuts, spans)
         weaver = Weaver(plan, grid, cuts, spans, needs, Windows(plan, grid, cuts, spans, needs))
-        return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver)
+        shares = Shares(self.book, plan, grid, cuts, needs, Calendars(self.book, self.calendar))
+        return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver, shares)
 
     def _lowered(self, metric: Metric, standings: Mapping[str, Standing], slicing: Slicing) -> Lowered:
         if metric.source is not None and metric.source not in standings and later_measure(metric.measure) is None:

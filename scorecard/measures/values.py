@@ -66,7 +66,9 @@ class Goals:
 class Measured:
     """Everything computed. ``changed``: series → the indexes of its periods whose cell may differ from the last time
     (None: all of it). ``problems``: metrics that could not be computed. ``unassigned``: metric → slice values that match no
-    team or process. ``future_rows``/``undated_rows``: source → rows dated after now, rows without a time."""
+    team or process. ``future_rows``/``undated_rows``: source → rows dated after now, rows without a time. ``shares``: series
+    that is paced by profile → the shares of their final values that earlier periods had at the running one's cut, newest first.
+    """
 
     series: Mapping[SeriesKey, Series]
     problems: Mapping[str, Problem] = field(default_factory=dict)
@@ -75,3 +77,4 @@ class Measured:
     future_rows: Mapping[str, int] = field(default_factory=dict)
     undated_rows: Mapping[str, int] = field(default_factory=dict)
     goals: Goals = field(default_factory=Goals)
+    shares: Mapping[SeriesKey, tuple[float, ...]] = field(default_factory=dict)
