@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import random
+from datetime import datetime
 from statistics import NormalDist
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scorecard.judgement.pace import Projection, profile, workdays
+from benchmarks.pace import outside, simulate
+from scorecard.ground.periods.calendar import Calendar
+from scorecard.judgement.pace import Projection, profile, projected, workdays
 from scorecard.judgement.student import chance_below, quantile
 
 DAY = 86_400.0
@@ -145,3 +148,47 @@ def test_ninety_percent_ranges_hold_nine_of_ten_and_chances_are_honest() -> None
         met += total >= 1010
     assert held / weeks == pytest.approx(0.90, abs=0.025)
     assert promised / weeks == pytest.approx(met / weeks, abs=0.025)
+
+
+def test_the_published_simulation_comes_out_again() -> None:
+    """A small `python benchmarks/pace.py`: colours by weekday, misses and the range, within the noise."""
+    tally = simulate(250, seed=11)
+    assert outside(tally) == []
+    profile_reds = tally.red["profile", "Mon"]
+    tally.red["profile", "Mon"] = tally.red["naive", "Mon"]
+    assert len(outside(tally)) == 1, "red on every Monday would be seen"
+    tally.red["profile", "Mon"] = profile_reds
+    tally.held["Wed"] = 180
+    assert len(outside(tally)) == 1, "a range that holds three of four would be seen"
+
+
+WEEK = Calendar("Europe/Berlin").parse("2026-W11")
+
+
+def heading(shares: list[float] | None, until: str, value: float | None = 60.0) -> Projection | None:
+    calendar = Calendar("Europe/Berlin")
+    moment = calendar.at(datetime.fromisoformat(until))
+    return projected(value, WEEK, moment, calendar, shares, (100.0, None, "higher"))
+
+
+def test_what_a_projection_rests_on_is_said() -> None:
+    by_shares = heading(SHARES, "2026-03-11T12:00")
+    assert by_shares is not None
+    assert by_shares.basis == "by 7 earlier weeks"
+    assert by_shares.low is not None
+    by_days = heading(None, "2026-03-11T12:00")
+    assert by_days == Projection(120, basis="by working days")
+    for few, said in (
+        (0, "no earlier week compares"),
+        (1, "only 1 earlier week compares"),
+        (5, "only 5 earlier weeks compare"),
+    ):
+        found = heading(SHARES[:few], "2026-03-11T12:00")
+        assert found == Projection(120, basis=f"by working days; {said} yet")
+    assert heading(SHARES, "2026-03-11T12:00", 0.0) == Projection(0.0, basis="by working days"), "nothing has come in"
+
+
+def test_without_working_time_no_profile_speaks_either() -> None:
+    assert heading(SHARES, "2026-03-08T23:00") is None, "the newest row lies before the period"
+    assert heading(SHARES, "2026-03-09T00:00") is None
+    assert heading(SHARES, "2026-03-11T12:00", None) is None

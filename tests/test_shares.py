@@ -46,7 +46,8 @@ METRICS = (
 
 def rows(seed: int, count_: int, until: datetime, days: int = 320) -> list[Row]:
     """Tickets of some days up to a moment: more of them on workdays, in the morning and at a month's end."""
-    rng, found = random.Random(seed), []
+    rng = random.Random(seed)
+    found: list[Row] = []
     while len(found) < count_:
         created = until - timedelta(seconds=rng.randrange(days * 86_400))
         local = created.astimezone(NEW_YORK)
