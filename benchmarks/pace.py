@@ -117,6 +117,7 @@ def _judged(value: float, place: int, shares: Sequence[float]) -> Iterator[tuple
         heading = projected(value, WEEK, until, calendar, given, aims)  # type: ignore[arg-type]
         assert heading is not None
         yield way, by_value(heading.value, TARGET, AMBER, "higher", scale).colour, heading
+    assert heading is not None
     yield "profile + P(hit)", by_chance(heading, value, TARGET, AMBER, "higher", scale).colour, None
 
 

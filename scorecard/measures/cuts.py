@@ -9,29 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Any, NamedTuple
-
-import polars as pl
+from typing import NamedTuple
 
 from scorecard.measures.counting import ROWS_AT_ONCE
+from scorecard.measures.cutdays import At, CutDays, Line, add
 from scorecard.measures.grid import Grid
 from scorecard.measures.place import Here
 from scorecard.measures.plan import Bag, Plan, Scan, state_id
 from scorecard.measures.ranges import (
     DAY,
     column,
-    day_literal,
-    event_before,
-    event_day,
-    event_days_within,
     moment_literal,
-    runs,
     utc_naive,
 )
 from scorecard.measures.slices import Slice, Slicing
-from scorecard.measures.sql import ROWS, column_kind, literal
+from scorecard.measures.sql import column_kind, literal
 from scorecard.measures.states import settled
-from scorecard.measures.states.additive import Amount, as_rows, event_moment, scan_sql
 from scorecard.measures.states.bags import by_split, questions, slices_for, together
 from scorecard.measures.states.rows import Piece, Rows
 from scorecard.measures.states.settled import Settled, Stretch
@@ -52,7 +45,6 @@ class Cut(NamedTuple):
     moment: datetime
 
 
-Line = dict[Slice | None, Any]
 Bounds = tuple[datetime, datetime]
 
 
@@ -65,11 +57,13 @@ class Cuts:
     slicing: Slicing
     grid: Grid
     settled: Settled
+    days: CutDays
     _known: dict[tuple[str, Cut], Line] = field(default_factory=dict)
     _kept: dict[tuple[str, Bounds], Line] = field(default_factory=dict)
 
     def forget(self, source: str, days: frozenset[date] | None) -> None:
         """A source's rows have changed (``days``: only those of some days)."""
+        self.days.forget(source, days)
         names = set(self.plan.states(source))
         self._known = {k: v for k, v in self._known.items() if k[0] not in names}
         moments = None if days is None else [datetime.combine(day, time()) for day in days]
@@ -90,7 +84,10 @@ class Cuts:
         """An additive state up to a cut: slice → Amount."""
         if (name, cut) not in self._known:
             self.prepare(here, {scan: [cut]})
-        return self._known.get((name, cut), {})
+            whole = self._kept.get((name, bounds), {}) if (bounds := _whole_days(here, cut)) else {}
+            part = self.days.lines(here, scan, At(cut.moment, cut.start), self._slices(here)).get(name, {})
+            self._known[name, cut] = _joined(whole, part)
+        return self._known[name, cut]
 
     def bag(self, here: Here, bag: Bag, cut: Cut) -> Line:
         """A quantile or distinct count up to a cut: slice → (n, bad, number)."""
@@ -108,10 +105,10 @@ class Cuts:
             found = [c for c in dict.fromkeys(cuts) if any((n, c) not in self._known for n in names)]
             if found:
                 missing[scan] = found
-                self._known.update({(name, cut): {} for name in names for cut in found})
         if missing:
             self._add_kept_days(here, missing)
-            self._add_cut_days(here, missing)
+            cut_days = {scan: [At(cut.moment, cut.start) for cut in cuts] for scan, cuts in missing.items()}
+            self.days.prepare(here, cut_days, self._slices(here))
 
     def _slices(self, here: Here) -> Callable[[Scan, str | None], Sequence[Slice | None]]:
         """(scan, raw split value) → the whole and the slices in which its rows count."""
@@ -128,67 +125,21 @@ class Cuts:
 
     def _add_kept_days(self, here: Here, missing: Mapping[Scan, Sequence[Cut]]) -> None:
         """The kept numbers of all whole days (for hours of a stock: hours of all whole days) before the cuts."""
-        wanted: dict[tuple[str, Bounds], list[tuple[Scan, Cut]]] = {}
+        unknown: dict[Bounds, dict[str, Scan]] = {}
         for scan, cuts in missing.items():
-            for cut in cuts:
-                day = here.calendar.day_of(cut.moment)
-                if cut.first is None or not (cut.fine or cut.first >= day):
-                    first = datetime.combine(cut.first or date(1, 1, 1), time())
-                    end = utc_naive(here.calendar.midnight(day)) if cut.fine else datetime.combine(day, time())
-                    for atom in self.plan.scans[scan]:
-                        wanted.setdefault((state_id(scan, atom), (first, end)), []).append((scan, cut))
-        unknown: dict[Bounds, list[str]] = {}
-        for state, bounds in wanted:
-            if (state, bounds) not in self._kept:
-                unknown.setdefault(bounds, []).append(state)
-                self._kept[state, bounds] = {}
+            for bounds in dict.fromkeys(_whole_days(here, cut) for cut in cuts):
+                for atom in self.plan.scans[scan] if bounds is not None else ():
+                    if bounds is not None and (state_id(scan, atom), bounds) not in self._kept:
+                        unknown.setdefault(bounds, {})[state_id(scan, atom)] = scan
         parts = [_kept_days(number, bounds, states) for number, (bounds, states) in enumerate(unknown.items())]
-        if parts:
-            numbered, slices = list(unknown), self._slices(here)
-            owners = {state: pairs[0][0] for (state, _), pairs in wanted.items()}
-            for number, state, raw, *given in self.engine.query(" UNION ALL ".join(parts)).rows():
-                _add(self._kept[state, numbered[number]], slices(owners[state], raw), given)
-        for key, pairs in wanted.items():
-            for _, cut in dict.fromkeys(pairs):
-                self._known[key[0], cut] = dict(self._kept[key])
-
-    def _add_cut_days(self, here: Here, missing: Mapping[Scan, Sequence[Cut]]) -> None:
-        """The rows of the cut days that lie before the cuts: one statement per scan, unless one day is cut twice."""
-        jobs: list[tuple[Scan, list[tuple[datetime, datetime | None, list[Cut]]]]] = []
-        for scan, cuts in missing.items():
-            batches: list[dict[date, tuple[datetime, datetime | None, list[Cut]]]] = [{}]
-            for moment, start, alike in _by_moment(cuts):
-                day = here.calendar.day_of(moment)
-                if all(day in batch for batch in batches):
-                    batches.append({})
-                next(batch for batch in batches if day not in batch)[day] = (moment, start, alike)
-            jobs += [(scan, list(by_day.values())) for by_day in batches]
-        parts = [self._cut_days(here, scan, batch, number) for number, (scan, batch) in enumerate(jobs)]
-        frame = self.engine.query(" UNION ALL BY NAME ".join(parts))
-        slices = self._slices(here)
-        for number, (scan, batch) in enumerate(jobs):
-            own = frame.filter(pl.col("job") == number)
-            for state, when, raw, *given in as_rows(own, [state_id(scan, a) for a in self.plan.scans[scan]]).rows():
-                for cut in batch[when.second + 60 * when.minute][2]:
-                    _add(self._known[state, cut], slices(scan, raw), given)
-
-    def _cut_days(
-        self, here: Here, scan: Scan, batch: Sequence[tuple[datetime, datetime | None, list[Cut]]], number: int
-    ) -> str:
-        days, arms = [], []
-        for place, (moment, start, _) in enumerate(batch):
-            day = here.calendar.day_of(moment)
-            at_midnight = here.calendar.midnight(day) == moment
-            days.append(day)
-            only = f"{event_day(scan)} = {day_literal(day)}"
-            only += f" AND {event_before(scan, here.columns, moment, day, at_midnight=at_midnight)}"
-            if scan.fine and start is not None:
-                only += f" AND {event_moment(scan)} >= {moment_literal(start)}"
-            arms.append(f"WHEN {only} THEN {place}")
-        # The number of the cut stands as a second of 1970: every scan's buckets are moments.
-        bucket = f"make_timestamp(1000000 * CASE {' '.join(arms)} END)"
-        rows = f"FROM {here.table} AS {ROWS} WHERE {event_days_within(scan, runs(days))}"
-        return f"SELECT * FROM ({scan_sql(scan, self.plan.scans[scan], rows, bucket, number)}) AS c WHERE bucket IS NOT NULL"
+        if not parts:
+            return
+        numbered, slices = list(unknown), self._slices(here)
+        found: dict[tuple[str, Bounds], Line] = {(s, bounds): {} for bounds, states in unknown.items() for s in states}
+        for number, state, raw, *given in self.engine.query(" UNION ALL ".join(parts)).rows():
+            bounds = numbered[number]
+            add(found[state, bounds], slices(unknown[bounds][state], raw), given)
+        self._kept.update(found)
 
     # -- quantiles and distinct values -------------------------------------------------------------------------
 
@@ -255,12 +206,22 @@ class Cuts:
         return Rows(here.table, axis, tuple(pieces), until, here.calendar.timezone, here.whole_hours, dates)
 
 
-def _add(line: Line, slices: Sequence[Slice | None], given: Sequence[Any]) -> None:
-    a, b, n, bad, low, high = given
-    amount = Amount(int(a), int(b), n, bad, low, high)
-    for slice_ in slices:
-        before = line.get(slice_)
-        line[slice_] = amount if before is None else before.plus(amount)
+def _whole_days(here: Here, cut: Cut) -> Bounds | None:
+    """The kept buckets of the whole days before a cut; None where there are none."""
+    day = here.calendar.day_of(cut.moment)
+    if cut.first is not None and (cut.fine or cut.first >= day):
+        return None
+    first = datetime.combine(cut.first or date(1, 1, 1), time())
+    end = utc_naive(here.calendar.midnight(day)) if cut.fine else datetime.combine(day, time())
+    return first, end
+
+
+def _joined(whole: Line, part: Line) -> Line:
+    found = dict(whole)
+    for slice_, amount in part.items():
+        before = found.get(slice_)
+        found[slice_] = amount if before is None else before.plus(amount)
+    return found
 
 
 def _holds(bounds: Bounds, midnight: datetime) -> bool:
@@ -276,11 +237,3 @@ def _kept_days(number: int, bounds: Bounds, states: Iterable[str]) -> str:
         "CAST(sum(n) AS BIGINT) AS n, CAST(sum(bad) AS BIGINT) AS bad, min(low) AS low, max(high) AS high "
         f"FROM meter.additive WHERE state IN ({names}) AND {between([bounds])} GROUP BY state, slice"
     )
-
-
-def _by_moment(cuts: Iterable[Cut]) -> list[tuple[datetime, datetime | None, list[Cut]]]:
-    """Cuts that end alike need the same rows of their last day (for hours also the same beginning)."""
-    found: dict[tuple[datetime, datetime | None], list[Cut]] = {}
-    for cut in cuts:
-        found.setdefault((cut.moment, cut.start), []).append(cut)
-    return [(moment, start, alike) for (moment, start), alike in found.items()]

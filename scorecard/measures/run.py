@@ -17,6 +17,7 @@ from scorecard.book.model import Book
 from scorecard.book.model.metric import Metric
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.ground.periods.calendar import Calendar
+from scorecard.measures.cutdays import CutDays
 from scorecard.measures.cuts import Cuts
 from scorecard.measures.explaining import explained
 from scorecard.measures.goals import GoalReader
@@ -175,7 +176,7 @@ class Meter:
         plan = gather({n: one for n, one in lowered.items() if n not in problems}, problems)
         grid = Grid(self.engine, plan, slicing, self.calendar)
         settled = Settled(self.engine)
-        cuts = Cuts(self.engine, plan, slicing, grid, settled)
+        cuts = Cuts(self.engine, plan, slicing, grid, settled, CutDays(self.engine, plan))
         upkeep = Upkeep.opened(plan, grid, cuts, settled, self.book, self._attempt)
         spans = Spans(self.calendar)
         needs = Needs(self.book, plan, cuts, spans)

@@ -1,0 +1,190 @@
+"""What the rows of a cut day come to before the cut: read once for a while ahead, so that a cut that moves on costs nothing.
+
+Every cut of a running period moves with the newest row, in all the periods it is compared with. So with the rows before a cut
+come, one by one, those of the next hour at most; later cuts within that hour add them up from memory. Sums are exact, so it
+makes no difference where the rows come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from scorecard.measures.place import Here
+from scorecard.measures.plan import Plan, Scan, state_id
+from scorecard.measures.ranges import (
+    DAY,
+    day_literal,
+    event_before,
+    event_day,
+    event_days_within,
+    moment_literal,
+    runs,
+    utc_naive,
+)
+from scorecard.measures.slices import Slice
+from scorecard.measures.sql import ROWS, column_kind
+from scorecard.measures.states.additive import Amount, as_rows, event_moment, scan_sql
+from scorecard.warehouse.engine import Engine
+
+Line = dict[Slice | None, Any]
+SlicesOf = Callable[[Scan, str | None], Sequence[Slice | None]]
+"""(scan, raw split value) → the whole and the slices in which its rows count."""
+ROWS_AHEAD = 2_000
+"""About so many rows of a day are read ahead."""
+LONGEST_AHEAD = 3600.0
+"""Seconds."""
+UNUSED = 4
+"""Days that nothing has asked for during so many changes of their source are forgotten."""
+
+
+class At(NamedTuple):
+    """Before a moment; ``start``: for hours, from there on (else from the beginning of the moment's day)."""
+
+    moment: datetime
+    start: datetime | None
+
+
+@dataclass(slots=True)
+class _Day:
+    """One scan's rows of one day. ``lines``: state → what they come to before ``reached``. ``ahead``: the rows (one for
+    each state, moment and raw split value) from there to ``end``, in order of time."""
+
+    reached: datetime
+    end: datetime
+    lines: dict[str, Line]
+    ahead: pl.DataFrame
+    used: int = 0
+
+    def covers(self, moment: datetime) -> bool:
+        return self.reached <= moment <= self.end
+
+
+@dataclass(slots=True)
+class CutDays:
+    """Remembers days of scans up to the last cut, and some way further."""
+
+    engine: Engine
+    plan: Plan
+    _days: dict[tuple[Scan, date, datetime | None], _Day] = field(default_factory=dict)
+    _rounds: dict[str, int] = field(default_factory=dict)
+
+    def forget(self, source: str, days: frozenset[date] | None) -> None:
+        """A source's rows have changed (``days``: only those of some days)."""
+        now = self._rounds[source] = self._rounds.get(source, 0) + 1
+        self._days = {
+            key: day
+            for key, day in self._days.items()
+            if key[0].source != source or (days is not None and key[1] not in days and day.used > now - UNUSED)
+        }
+
+    def lines(self, here: Here, scan: Scan, at: At, slices: SlicesOf) -> Mapping[str, Line]:
+        """State → what the day's rows come to before the moment. It must have been prepared, or it is read now."""
+        day = here.calendar.day_of(at.moment)
+        if here.calendar.midnight(day) == at.moment:
+            return {}
+        key = (scan, day, at.start)
+        if key not in self._days or not self._days[key].covers(at.moment):
+            self.prepare(here, {scan: [at]}, slices)
+        found = self._days[key]
+        found.used = self._rounds.get(scan.source, 0)
+        if found.reached < at.moment:
+            self._advance(scan, found, at.moment, slices)
+        return found.lines
+
+    def prepare(self, here: Here, wanted: Mapping[Scan, Iterable[At]], slices: SlicesOf) -> None:
+        """Reads what is not there yet: one statement, with a part for each scan, or more where one day is cut twice."""
+        jobs: list[tuple[Scan, dict[date, At]]] = []
+        for scan, cuts in wanted.items():
+            batches: list[dict[date, At]] = []
+            for at in dict.fromkeys(cuts):
+                day = here.calendar.day_of(at.moment)
+                known = self._days.get((scan, day, at.start))
+                if here.calendar.midnight(day) == at.moment or (known is not None and known.covers(at.moment)):
+                    continue
+                free = next((batch for batch in batches if day not in batch), None)
+                if free is None:
+                    free = {}
+                    batches.append(free)
+                free[day] = at
+            jobs += [(scan, batch) for batch in batches]
+        if not jobs:
+            return
+        ends = [[self._end(here, scan, day, at.moment) for day, at in batch.items()] for scan, batch in jobs]
+        parts = [self._sql(here, scan, batch, ends[number], number) for number, (scan, batch) in enumerate(jobs)]
+        frame = self.engine.query(" UNION ALL BY NAME ".join(parts))
+        for number, (scan, batch) in enumerate(jobs):
+            rows = as_rows(
+                frame.filter(pl.col("job") == number), [state_id(scan, a) for a in self.plan.scans[scan]]
+            ).sort("bucket", "state", "slice")
+            for place, (day, at) in enumerate(batch.items()):
+                mine = rows.filter(pl.col("bucket") == datetime(1970, 1, 1) + timedelta(seconds=place))  # noqa: DTZ001 - as tables hold it
+                ahead = _between(rows, at.moment, ends[number][place])
+                self._days[scan, day, at.start] = _Day(
+                    at.moment,
+                    ends[number][place],
+                    _added({}, mine, scan, slices),
+                    ahead,
+                    self._rounds.get(scan.source, 0),
+                )
+
+    def _advance(self, scan: Scan, day: _Day, moment: datetime, slices: SlicesOf) -> None:
+        """Up to a later moment. Lines that were handed out stay as they are."""
+        day.lines = _added(day.lines, _between(day.ahead, day.reached, moment), scan, slices)
+        day.ahead = day.ahead.filter(pl.col("bucket") >= utc_naive(moment))
+        day.reached = moment
+
+    def _end(self, here: Here, scan: Scan, day: date, moment: datetime) -> datetime:
+        """How far ahead rows are read. All rows of a day of dates lie before every moment in it."""
+        kinds = {column_kind(here.columns[name]) for name in scan.columns}
+        midnight = here.calendar.midnight(day + DAY)
+        if kinds == {"date"}:
+            return midnight - timedelta(microseconds=1)
+        if "date" in kinds:
+            return moment
+        first = here.first_day(scan.time) or here.today
+        each = here.standing.rows / ((here.today - first).days + 1) / DAY.total_seconds()
+        ahead = min(LONGEST_AHEAD, ROWS_AHEAD / each) if each else LONGEST_AHEAD
+        return min(moment + timedelta(seconds=ahead), midnight - timedelta(microseconds=1))
+
+    def _sql(self, here: Here, scan: Scan, batch: Mapping[date, At], ends: Sequence[datetime], number: int) -> str:
+        """Rows before the cuts are summed under the number of the cut, as a second of 1970; later ones stand under their moment."""
+        arms = []
+        for place, (day, at) in enumerate(batch.items()):
+            same = f"{event_day(scan)} = {day_literal(day)}"
+            if scan.fine and at.start is not None:
+                same += f" AND {event_moment(scan)} >= {moment_literal(at.start)}"
+            before = event_before(scan, here.columns, at.moment, day, at_midnight=False)
+            arms.append(f"WHEN {same} AND {before} THEN make_timestamp({1_000_000 * place})")
+            if ends[place] > at.moment and all(column_kind(here.columns[c]) != "date" for c in scan.columns):
+                arms.append(
+                    f"WHEN {same} AND {event_moment(scan)} < {moment_literal(ends[place])} THEN {event_moment(scan)}"
+                )
+        rows = f"FROM {here.table} AS {ROWS} WHERE {event_days_within(scan, runs(batch))}"
+        summed = scan_sql(scan, self.plan.scans[scan], rows, f"CASE {' '.join(arms)} END", number)
+        return f"SELECT * FROM ({summed}) AS c WHERE bucket IS NOT NULL"
+
+
+def _between(rows: pl.DataFrame, begin: datetime, end: datetime) -> pl.DataFrame:
+    return rows.filter((pl.col("bucket") >= utc_naive(begin)) & (pl.col("bucket") < utc_naive(end)))
+
+
+def _added(lines: Mapping[str, Line], rows: pl.DataFrame, scan: Scan, slices: SlicesOf) -> dict[str, Line]:
+    """New lines with the amounts of some rows added."""
+    found = {state: dict(line) for state, line in lines.items()}
+    for state, _, raw, *given in rows.rows():
+        add(found.setdefault(state, {}), slices(scan, raw), given)
+    return found
+
+
+def add(line: Line, slices: Sequence[Slice | None], given: Sequence[Any]) -> None:
+    """Adds one row of a state to a line, in all its slices."""
+    a, b, n, bad, low, high = given
+    amount = Amount(int(a), int(b), n, bad, low, high)
+    for slice_ in slices:
+        before = line.get(slice_)
+        line[slice_] = amount if before is None else before.plus(amount)
