@@ -313,7 +313,9 @@ def test_a_wall_shows_the_running_period_with_the_last_closed_beside(board: Boar
     tile = next(t for t in body["screens"][0]["tiles"] if t["metric"] == "tickets_created")
     assert (tile["period"], tile["running"], tile["closed"]["period"]) == ("2026-W40", True, "2026-W39")
     assert tile["number"] == "548"
-    assert tile["heading"].startswith("heading for 1")
+    assert (tile["heading"], tile["range"]) == ("heading for 1\u202f534", "1\u202f396 – 1\u202f688")
+    facts = dict(tile["facts"])
+    assert (facts["Nine times of ten"], facts["Chance of the target"]) == ("1\u202f396 – 1\u202f688", "38%")
     assert page(board, "/embed/support-floor")["body"]["embedded"]
 
 

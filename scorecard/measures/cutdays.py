@@ -7,9 +7,11 @@ makes no difference where the rows come from.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -49,16 +51,20 @@ class At(NamedTuple):
     start: datetime | None
 
 
+_Row = tuple[Any, ...]
+
+
 @dataclass(slots=True)
 class _Day:
-    """One scan's rows of one day. ``lines``: state → what they come to before ``reached``. ``ahead``: the rows (one for
-    each state, moment and raw split value) from there to ``end``, in order of time."""
+    """One scan's rows of one day. ``lines``: state → what they come to before ``reached``. ``ahead``: rows up to ``end`` in
+    order of time, (moment, state, raw split value, amount …); those before ``place`` are in the lines."""
 
     reached: datetime
     end: datetime
     lines: dict[str, Line]
-    ahead: pl.DataFrame
-    used: int = 0
+    ahead: list[_Row]
+    used: int
+    place: int = 0
 
     def covers(self, moment: datetime) -> bool:
         return self.reached <= moment <= self.end
@@ -118,25 +124,27 @@ class CutDays:
         parts = [self._sql(here, scan, batch, ends[number], number) for number, (scan, batch) in enumerate(jobs)]
         frame = self.engine.query(" UNION ALL BY NAME ".join(parts))
         for number, (scan, batch) in enumerate(jobs):
-            rows = as_rows(
-                frame.filter(pl.col("job") == number), [state_id(scan, a) for a in self.plan.scans[scan]]
-            ).sort("bucket", "state", "slice")
+            states = [state_id(scan, atom) for atom in self.plan.scans[scan]]
+            rows = as_rows(frame.filter(pl.col("job") == number), states)
+            at_once: list[list[_Row]] = [[] for _ in batch]
+            ahead: dict[date, list[_Row]] = {day: [] for day in batch}
+            for state, bucket, *rest in rows.rows():
+                if bucket.year == 1970:
+                    at_once[bucket.second + 60 * bucket.minute].append((bucket, state, *rest))
+                else:
+                    ahead[here.calendar.day_of(bucket.replace(tzinfo=UTC))].append((bucket, state, *rest))
             for place, (day, at) in enumerate(batch.items()):
-                mine = rows.filter(pl.col("bucket") == datetime(1970, 1, 1) + timedelta(seconds=place))  # noqa: DTZ001 - as tables hold it
-                ahead = _between(rows, at.moment, ends[number][place])
-                self._days[scan, day, at.start] = _Day(
-                    at.moment,
-                    ends[number][place],
-                    _added({}, mine, scan, slices),
-                    ahead,
-                    self._rounds.get(scan.source, 0),
-                )
+                lines = _added({}, at_once[place], scan, slices)
+                later = sorted(ahead[day], key=itemgetter(0))
+                used = self._rounds.get(scan.source, 0)
+                self._days[scan, day, at.start] = _Day(at.moment, ends[number][place], lines, later, used)
 
     def _advance(self, scan: Scan, day: _Day, moment: datetime, slices: SlicesOf) -> None:
         """Up to a later moment. Lines that were handed out stay as they are."""
-        day.lines = _added(day.lines, _between(day.ahead, day.reached, moment), scan, slices)
-        day.ahead = day.ahead.filter(pl.col("bucket") >= utc_naive(moment))
-        day.reached = moment
+        place = bisect_left(day.ahead, utc_naive(moment), lo=day.place, key=itemgetter(0))
+        if place > day.place:
+            day.lines = _added(day.lines, day.ahead[day.place : place], scan, slices)
+        day.reached, day.place = moment, place
 
     def _end(self, here: Here, scan: Scan, day: date, moment: datetime) -> datetime:
         """How far ahead rows are read. All rows of a day of dates lie before every moment in it."""
@@ -169,14 +177,10 @@ class CutDays:
         return f"SELECT * FROM ({summed}) AS c WHERE bucket IS NOT NULL"
 
 
-def _between(rows: pl.DataFrame, begin: datetime, end: datetime) -> pl.DataFrame:
-    return rows.filter((pl.col("bucket") >= utc_naive(begin)) & (pl.col("bucket") < utc_naive(end)))
-
-
-def _added(lines: Mapping[str, Line], rows: pl.DataFrame, scan: Scan, slices: SlicesOf) -> dict[str, Line]:
+def _added(lines: Mapping[str, Line], rows: Iterable[_Row], scan: Scan, slices: SlicesOf) -> dict[str, Line]:
     """New lines with the amounts of some rows added."""
     found = {state: dict(line) for state, line in lines.items()}
-    for state, _, raw, *given in rows.rows():
+    for _, state, raw, *given in rows:
         add(found.setdefault(state, {}), slices(scan, raw), given)
     return found
 

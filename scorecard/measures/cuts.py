@@ -112,12 +112,14 @@ class Cuts:
 
     def _slices(self, here: Here) -> Callable[[Scan, str | None], Sequence[Slice | None]]:
         """(scan, raw split value) → the whole and the slices in which its rows count."""
-        kinds = self.grid.kinds(here.source)
         memory: dict[tuple[str | None, str | None], Sequence[Slice | None]] = {}
+        kinds: dict[str, set[str]] = {}
 
         def found(scan: Scan, raw: str | None) -> Sequence[Slice | None]:
             key = (scan.split, raw)
             if key not in memory:
+                if not memory:
+                    kinds.update(self.grid.kinds(here.source))
                 memory[key] = (None, *self.grid.slices_of(scan, raw, kinds))
             return memory[key]
 

@@ -14,7 +14,7 @@ from scorecard.warehouse.engine import Standing
 OLDEST = timedelta(days=36_525)
 """Rows dated longer ago than a century are in no period."""
 Key = date
-"""A period's key in the grid: its first day; for hours (a datetime) its beginning in UTC, without offset."""
+"""A period's key in the grid: its first day; for hours (a datetime) the full hour of the clock, in UTC without offset."""
 NOT_YET = "the period began after the last good load"
 BEFORE_FIRST = "there are no rows before this period's end"
 
@@ -65,8 +65,12 @@ class Here:
 
 
 def key_of(period: Period) -> Key:
-    """The period's key in the grid."""
-    return utc_naive(period.start) if period.grain == "hour" else period.first
+    """The period's key in the grid. An hour that a change of the clocks has cut short begins off the full hour; its rows'
+    buckets do not know that."""
+    if period.grain != "hour":
+        return period.first
+    start = period.start
+    return utc_naive(start - timedelta(minutes=start.minute, seconds=start.second))
 
 
 def uncovered(here: Here, first: date | None, period: Period) -> str | None:

@@ -180,8 +180,10 @@ class Meter:
         upkeep = Upkeep.opened(plan, grid, cuts, settled, self.book, self._attempt)
         spans = Spans(self.calendar)
         needs = Needs(self.book, plan, cuts, spans)
-        weaver = Weaver(plan, grid, cuts, spans, needs, Windows(plan, grid, cuts, spans, needs))
-        shares = Shares(self.book, plan, grid, cuts, needs, Calendars(self.book, self.calendar))
+        calendars = Calendars(self.book, self.calendar)
+        windows = Windows(plan, grid, cuts, spans, needs, calendars)
+        weaver = Weaver(plan, grid, cuts, spans, needs, windows, calendars)
+        shares = Shares(self.book, plan, grid, cuts, needs, calendars)
         return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver, shares)
 
     def _lowered(self, metric: Metric, standings: Mapping[str, Standing], slicing: Slicing) -> Lowered:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from scorecard.book.calendars import Calendars
 from scorecard.book.model.metric import Change, Cumulative, Formula, Stock
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import Grain
@@ -47,6 +48,7 @@ class Weaver:
     spans: Spans
     needs: Needs
     windows: Windows
+    calendars: Calendars
     here: Mapping[str, Here] = field(default_factory=dict)
     moved: Mapping[str, Moved] = field(default_factory=dict)
     series: dict[SeriesKey, Series] = field(default_factory=dict)
@@ -335,7 +337,7 @@ class Weaver:
 
         def look(function: str, name: str) -> float | None:
             if function == "" and name in ("days", "workdays"):
-                return self._elapsed(one, name, period, running)
+                return self._elapsed(one, name, slice_, period, running)
             if function == "":
                 return self._value(name, grain, slice_, period, running)
             others = self.spans.others(period, PREVIOUS if function == "previous" else YEAR_AGO)
@@ -362,9 +364,9 @@ class Weaver:
             return Cell(missing=BEFORE_FIRST)
         return series.cells[index]
 
-    def _elapsed(self, one: Lowered, word: str, period: Period, running: Period | None) -> float:
+    def _elapsed(self, one: Lowered, word: str, slice_: Slice | None, period: Period, running: Period | None) -> float:
         """Days or workdays of a period; of a running one (or one cut like it) those up to the cut, in parts of days."""
-        calendar = self.spans.calendar
+        calendar = self.calendars.of(one.metric, slice_)
         whole = period.grain != "hour"
         if running is not None:
             marks = [m for m in (self._watermark(p) for p in one.parts) if m is not None]

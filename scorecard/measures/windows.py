@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 
+from scorecard.book.calendars import Calendars
 from scorecard.book.model.metric import Cumulative, Formula
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
@@ -51,6 +52,7 @@ class Windows:
     cuts: Cuts
     spans: Spans
     needs: Needs
+    calendars: Calendars
     here: Mapping[str, Here] = field(default_factory=dict)
     now: datetime = datetime.max  # noqa: DTZ901 - set with here
     _firsts: dict[SeriesKey, tuple[date | None, ...]] = field(default_factory=dict)
@@ -129,7 +131,9 @@ class Windows:
     ) -> Mapping[int, Cell]:
         if part.parts:
             lines = {name: self._line(one, self.plan.lowered[name], slice_, span, dirty) for name in part.parts}
-            return {i: self._formula(one, part, span.periods[i], {n: c[i] for n, c in lines.items()}) for i in dirty}
+            return {
+                i: self._formula(one, part, slice_, span.periods[i], {n: c[i] for n, c in lines.items()}) for i in dirty
+            }
         here = self.here.get(part.metric.source or "")
         if here is None:
             return dict.fromkeys(dirty, Cell(missing=NOT_YET))
@@ -208,14 +212,20 @@ class Windows:
         return found
 
     def _formula(
-        self, one: Lowered, part: Lowered, period: Period, values: Mapping[str, Cell], moment: datetime | None = None
+        self,
+        one: Lowered,
+        part: Lowered,
+        slice_: Slice | None,
+        period: Period,
+        values: Mapping[str, Cell],
+        moment: datetime | None = None,
     ) -> Cell:
         measure = part.metric.measure
         assert isinstance(measure, Formula)  # noqa: S101 - the book refuses all other parts
 
         def look(_: str, name: str) -> float | None:
             if name in ("days", "workdays"):
-                return self._elapsed(one, part, name, period, moment)
+                return self._elapsed(one, part, name, slice_, period, moment)
             return values[name].value
 
         def missing() -> str:
@@ -224,9 +234,11 @@ class Windows:
 
         return formula_cell(measure.expression.tree, look, missing)
 
-    def _elapsed(self, one: Lowered, part: Lowered, word: str, period: Period, moment: datetime | None) -> float:
+    def _elapsed(
+        self, one: Lowered, part: Lowered, word: str, slice_: Slice | None, period: Period, moment: datetime | None
+    ) -> float:
         """Days or workdays of the window, in a running period (or one cut like it) those up to the cut."""
-        calendar = self.spans.calendar
+        calendar = self.calendars.of(part.metric, slice_)
         if moment is None:
             marks = [m for b in self.needs.bases(part) if (m := self.needs.mark(b)) is not None]
             moment = min([period.end, *(marks if period.end > self.now else ())])
@@ -252,7 +264,7 @@ class Windows:
                 values[name] = self._line(one, self.plan.lowered[name], slice_, whole, [0])[0]
             marks = [m for b in self.needs.bases(part) if (m := self.needs.mark(b)) is not None]
             moment = self.spans.calendar.cut(running, other, min(marks)) if marks else other.start
-            return self._formula(one, part, other, {n: c for n, c in values.items() if c is not None}, moment)
+            return self._formula(one, part, slice_, other, {n: c for n, c in values.items() if c is not None}, moment)
         here = self.here.get(part.metric.source or "")
         if here is None:
             return Cell(missing=NOT_YET)

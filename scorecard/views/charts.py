@@ -10,9 +10,10 @@ from dash import dcc
 
 from scorecard.board.reading import Reading
 from scorecard.book.model.metric import Metric
+from scorecard.judgement.pace import Projection
 from scorecard.judgement.status import Limit
 from scorecard.views.theme import COLOURS, Theme, word
-from scorecard.views.wording import limit_text, value_text
+from scorecard.views.wording import limit_text, range_text, value_text
 
 SYMBOLS = {"green": "circle", "amber": "triangle-up", "red": "square", "neutral": "diamond", "grey": "circle-open"}
 FONT = "Inter, 'Segoe UI Variable Text', 'Segoe UI', -apple-system, 'Helvetica Neue', Arial, sans-serif"
@@ -133,7 +134,7 @@ def _projections(figure: Any, metric: Metric, readings: Sequence[Reading], colou
             line={"color": colours["line"], "width": 2, "dash": "dot"},
             marker={"symbol": SYMBOLS[reading.status], "size": [0, 12], "color": colours[reading.status], "opacity": 1},
             error_y=bars,
-            hovertemplate=f"heading for {value_text(metric, heading.value)}<extra></extra>",
+            hovertemplate=f"heading for {value_text(metric, heading.value)}{_between(metric, heading)}<extra></extra>",
         )
         figure.add_scatter(
             x=[reading.period],
@@ -143,6 +144,11 @@ def _projections(figure: Any, metric: Metric, readings: Sequence[Reading], colou
             marker={"symbol": "line-ew-open", "size": 14, "color": colours["soft"], "line": {"width": 2}},
             hovertemplate=f"{value_text(metric, reading.value or 0.0)} so far<extra></extra>",
         )
+
+
+def _between(metric: Metric, heading: Projection) -> str:
+    between = range_text(metric, heading)
+    return "" if between is None else f"<br>{between} nine times of ten"
 
 
 def _layout(metric: Metric, colours: Any, count: int, ticks: int) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from scorecard.board.board import Board
 from scorecard.board.cards import standing_on
 from scorecard.board.reading import Reading, Scorecard
 from scorecard.book.model.metric import Metric
+from scorecard.book.scope import adds_up
 from scorecard.ground.clock import utc_text
+from scorecard.ground.numbers import print_value
 from scorecard.views.address import Address
 from scorecard.views.theme import word
 from scorecard.views.wording import (
@@ -22,6 +24,7 @@ from scorecard.views.wording import (
     milliseconds,
     person,
     plain,
+    range_text,
     reading_span,
     split_text,
     value_text,
@@ -45,15 +48,18 @@ def spark(board: Board, reading: Reading, metric: Metric, now: datetime, last: i
     else:
         label += "no values"
     aim = limit_text(metric, reading.target, reading.value)
-    return {"points": [_point(r, metric.adds_up) for r in series], "label": label + (f", target {aim}" if aim else "")}
+    return {
+        "points": [_point(r, adds_up(board.book, metric)) for r in series],
+        "label": label + (f", target {aim}" if aim else ""),
+    }
 
 
-def _point(reading: Reading, adds_up: bool) -> dict[str, Any]:
+def _point(reading: Reading, paced: bool) -> dict[str, Any]:
     target = reading.target
     # A few days beside whole periods would look like a collapse: what adds up is drawn where it is heading, if anywhere.
     said = "no value" if reading.value is None else reading.text
     value = reading.value if reading.projected is None else reading.projected.value
-    if reading.running and adds_up and reading.projected is None:
+    if reading.running and paced and reading.projected is None:
         value = None
     return {
         "value": value,
@@ -93,6 +99,7 @@ def row(board: Board, reading: Reading, address: Address, now: datetime, around:
         "tight": unit == "%",
         "text": reading.text,
         "heading": None if reading.projected is None else f"heading for {value_text(metric, reading.projected.value)}",
+        "range": None if reading.projected is None else range_text(metric, reading.projected),
         "target": None if aim is None else {"text": aim, "title": f"Target {aim}"},
         "change": change(metric, reading),
         "spark": spark(board, reading, metric, now),
@@ -172,6 +179,10 @@ def _facts(metric: Metric, reading: Reading, zone: str, now: datetime) -> list[t
         facts.append(("Limit of amber", limit))
     if reading.projected is not None:
         facts.append(("Heading for", value_text(metric, reading.projected.value)))
+        if (between := range_text(metric, reading.projected)) is not None:
+            facts.append(("Nine times of ten", between))
+        if reading.projected.chance is not None:
+            facts.append(("Chance of the target", print_value(reading.projected.chance, "percent", 0)))
     if reading.n is not None:
         facts.append(("Observations", plain(reading.n)))
     if reading.previous is not None:

@@ -11,6 +11,7 @@ from scorecard.book.model.metric import Metric
 from scorecard.book.model.organization import Person
 from scorecard.ground.numbers import print_against, print_value
 from scorecard.ground.periods.calendar import Period
+from scorecard.judgement.pace import Projection
 from scorecard.judgement.status import Limit
 from scorecard.views.address import mail
 
@@ -50,6 +51,15 @@ def limit_text(metric: Metric, limit: Limit | None, value: float | None = None) 
     said = print_against(value, edges, metric.unit, metric.decimals)[1:]
     sign = {"higher": "≥ ", "lower": "≤ "}.get(metric.better or "", "") if len(edges) == 1 else ""
     return sign + " – ".join(said)
+
+
+def range_text(metric: Metric, heading: Projection) -> str | None:
+    """``1 190 – 1 340``: where a projection ends nine times of ten, without its unit (but ``%``); None without a range."""
+    if heading.low is None or heading.high is None:
+        return None
+    unit = "percent" if metric.percent else None
+    low, high = (print_value(edge, unit, metric.decimals) for edge in (heading.low, heading.high))
+    return low if low == high else f"{low} – {high}"
 
 
 def change(metric: Metric, reading: Reading) -> dict[str, str] | None:

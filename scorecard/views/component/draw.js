@@ -118,6 +118,13 @@
     );
   };
 
+  /* Where a running period is heading, and between what it ends nine times of ten. */
+  S.Heading = function (props) {
+    const item = props.item;
+    if (!item.heading) return null;
+    return h("span", { className: "heading-for" }, item.heading, item.range ? h("span", { className: "heading-range", title: "It ends in this range nine times of ten" }, " (" + item.range + ")") : null);
+  };
+
   const ARROWS = { up: "M8 13.5V3M3.6 7.2 8 2.8l4.4 4.4", down: "M8 2.5V13M3.6 8.8 8 13.2l4.4-4.4", flat: "M2.5 8h10.4M9 4l4 4-4 4" };
   S.Change = function (props) {
     const change = props.change;

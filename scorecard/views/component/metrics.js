@@ -226,7 +226,7 @@
           { className: "hero-value" },
           h(S.Chip, { item: item }),
           h(S.Number, { item: item }),
-          item.heading ? h("span", { className: "heading-for" }, item.heading) : null,
+          h(S.Heading, { item: item }),
           h("p", { className: "because" }, item.because),
           h(
             "p",

@@ -105,6 +105,7 @@
     const change = item.change ? h(S.Change, { change: item.change }) : null;
     const aim = item.target ? item.target.text : "";
     const together = !item.heading && (item.word.length + aim.length + (item.change ? item.change.text.length : 0)) * 0.62 + 6.4 < room;
+    const ranged = item.range && (item.heading.length + item.range.length + 3 + (item.change ? item.change.text.length + 4 : 0)) * 0.55 < room;
     const wide = props.width / u > 23;
     return h(
       "article",
@@ -112,7 +113,7 @@
       h("h2", { className: narrow ? "narrow" : "" }, title),
       h("div", { className: "tile-value", style: { fontSize: size * u + "px" } }, h(S.Number, { item: item })),
       h("div", { className: "tile-aim" }, h(S.Chip, { item: item }), h("span", { className: "aim-text" }, aim), together ? change : null),
-      together || !(change || item.heading) ? null : h("div", { className: "tile-aim second" }, change, item.heading ? h("span", { className: "tile-heading" }, item.heading) : null),
+      together || !(change || item.heading) ? null : h("div", { className: "tile-aim second" }, change, item.heading ? h("span", { className: "tile-heading" }, ranged ? item.heading + " (" + item.range + ")" : item.heading) : null),
       h(FittedSpark, { spark: item.spark, now: props.now, unit: u }),
       h("footer", null, h("span", { className: "closed-period" }, closed.period.replace(/^\d{4}-(?=[WQ])/, "")), h("b", null, closed.text), h("span", { className: "closed-chip " + closed.status }, h(S.Shape, { status: closed.status }), closed.word))
     );
