@@ -207,3 +207,26 @@ def test_what_is_added_from_sums_has_a_pace_and_a_quotient_has_none() -> None:
     assert not formula("solved / grown")
     assert not formula("solved + 1")
     assert not formula("solved + rated")
+
+
+@pytest.mark.parametrize("grain", ["hour", "day", "week", "month", "quarter", "year"])
+@pytest.mark.parametrize("final_after", [0, 1, 3 * 86_400])
+def test_a_period_is_provisional_until_it_is_final(grain: str, final_after: int) -> None:
+    """At every grain, to the second, also when it is judged again without anything having moved."""
+    closed = CALENDAR.latest_closed(NOW, grain)
+    periods = (closed, CALENDAR.shift(closed, 1))
+    one = replace(BOOK.metrics["solved"], final_after_seconds=final_after, grain=grain, split=None)  # type: ignore[arg-type]
+    book_ = replace(BOOK, metrics={"solved": one})
+    cells = Measured({("solved", grain, None): Series(periods, (Cell(5.0), Cell(1.0)))}, changed={})
+    end, before = closed.end, None
+    for seconds, provisional in ((-1, True), (0, final_after > 0), (final_after - 1, True), (final_after, False)):
+        now = end.astimezone(UTC) + timedelta(seconds=seconds)
+        standing = Standing("tickets", now, now, 3, 1000, {"at": "TIMESTAMP"})
+        board_ = build(Ingredients(book_, CALENDAR, now, 7, {"tickets": standing}), cells, before)
+        reading = board_.readings["solved", grain, None][0]
+        assert (reading.running, reading.provisional) == (seconds < 0, provisional), seconds
+        if provisional and seconds >= 0:
+            assert (board_.next_turn(now) or now) <= end + timedelta(seconds=final_after), (
+                "it is published when it is final"
+            )
+        before = board_

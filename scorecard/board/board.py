@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import takewhile
 
 from scorecard.board.cards import Standing, kind_of, slice_of, standing_on, worst_first
 from scorecard.board.reading import Overrides, Reading, Scorecard, SeriesKey, SourceState
@@ -283,9 +284,15 @@ class Board:
         return self.notes_of(metric)
 
     def next_turn(self, now: datetime) -> datetime | None:
-        """The next moment at which something changes by the clock alone: a period or an override ends, a reading turns stale."""
+        """The next moment at which something changes by the clock alone.
+
+        A period or an override ends, a reading turns stale, a value becomes final.
+        """
         moments = [o.until for said in self.overrides.values() for o in said.values() if o.until is not None]
-        for rows in self.readings.values():
+        for (name, _, _), rows in self.readings.items():
+            final_after = timedelta(seconds=self.book.metrics[name].final_after_seconds)
+            provisional = takewhile(lambda r: r.provisional, reversed(rows))
+            moments += [r.end + final_after for r in provisional if not r.running and final_after]
             for reading in rows[-2:]:
                 if reading.running:
                     moments.append(reading.end)
