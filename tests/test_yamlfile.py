@@ -93,6 +93,7 @@ def test_each_character_of_a_value_has_its_place(written: str, line_end: str) ->
         ("a: 1\nb", "m.yaml:2:1: this line is not 'key: value' (a missing colon, a space after it, or a quote that is not closed above)"),
         ("a: 1\n---\nb: 2", "m.yaml:2:1: a second document begins here (one file holds one document; delete the '---')"),
         ("a: x\x07y", "m.yaml:1:5: an invisible control character (U+0007) (delete it)"),
+        ("a: x\x80y", "m.yaml:1:5: an invisible control character (U+0080) (delete it)"),
         ("a: &b {c: 1}\nd: {<<: *b}", "m.yaml:2:5: '<<' (merge keys) is not read (write the keys out, or use 'defaults')"),
         ("? [a]\n: b", "m.yaml:1:3: a list or mapping cannot be a key (quote any value that holds a bracket or brace)"),
     ],
