@@ -66,6 +66,23 @@ def test_a_trial_leaves_no_trace_and_the_serving_meter_goes_on_from_where_it_was
         assert product.engine.query("SELECT count(*) FROM duckdb_databases() WHERE NOT internal").item() == 1
 
 
+def test_another_time_zone_moves_the_days_of_the_trial_alone(folder: Path) -> None:
+    session = Session(Options(folder / "metrics.yaml", folder / "data", NOW))
+    with opened_here(session) as product:
+        product.refresher.publish()
+        before = kept(product)
+        west = BOOK.replace("Europe/Berlin", "Pacific/Honolulu")
+        (folder / "west.yaml").write_text(west)
+        with product.refresher.trial(read_book(folder / "west.yaml")) as tried:
+            (there,) = tried.select(["orders_count"], grain="month", period="2026-08")
+        (here,) = product.refresher.publisher.current().select(["orders_count"], grain="month", period="2026-08")
+        same(before, kept(product))
+        # Nine in the morning (UTC) on 1 September is still August there, and on 1 August, a Saturday, nobody ordered.
+        assert here.value is not None
+        assert there.value == here.value + 1
+        assert there.start.utcoffset() != here.start.utcoffset()
+
+
 def _value(board: Board, metric: str) -> float:
     (reading,) = board.select([metric])
     assert reading.value is not None

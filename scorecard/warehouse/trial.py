@@ -18,6 +18,7 @@ from scorecard.warehouse.changes import live_columns, reporting_day
 from scorecard.warehouse.engine import Aside, Engine, Load, LoadOrder, Standing, Touched, day_column
 from scorecard.warehouse.limits import limited
 from scorecard.warehouse.quoting import live_table, quote
+from scorecard.warehouse.records import read_memory
 
 Cursors = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
@@ -25,8 +26,8 @@ Cursors = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 class Trial:
     """The Engine over a database in memory, attached beside the warehouse's file, whose tables it only reads.
 
-    ``beneath`` is the name under which the warehouse is seen. Reporting days that no metric needed so far are
-    columns of a view here, never of the warehouse.
+    ``beneath`` is the name under which the warehouse is seen. Reporting days that no metric needed so far, or of another
+    zone, are columns of a view here, never of the warehouse.
     """
 
     def __init__(self, below: Engine, cursors: Cursors, said: Callable[[duckdb.Error], ScorecardError], seconds: float):
@@ -98,25 +99,28 @@ class Trial:
             cursor.execute("COMMIT")
 
     def prepare_axes(self, source: str, axes: Sequence[str], timezone: str) -> bool:
-        """Reporting days that the live table lacks, as columns of a view over it. True where there was one to add."""
+        """Reporting days that the live table lacks, or has of another zone, by a view over it. True: days are new."""
         with self._cursors() as cursor:
             columns = live_columns(cursor, source) or {}
-        missing = [
-            axis
-            for axis in axes
-            if day_column(axis) not in columns
-            and columns.get(axis) in {"TIMESTAMP", "DATE"}
-            and axis not in self._views.get(source, {})
-        ]
-        if not missing:
+            memory = read_memory(cursor, source)
+        if memory is None:
             return False
-        rows = f"{quote(self.beneath)}.{live_table(source)}"
-        known = [*self._views.get(source, {}), *missing]
-        days = [f"{reporting_day(axis, columns[axis], timezone)} AS {quote(day_column(axis))}" for axis in known]
-        firsts = {}
+        days = {day_column(axis): axis for axis, kind in columns.items() if kind in {"TIMESTAMP", "DATE"}}
+        moved = {axis for name, axis in days.items() if name in columns} if memory.zone != timezone else set()
+        shown = self._views.get(source, {})
+        wanted = {axis for name, axis in days.items() if axis in axes and (name not in columns or axis in moved)}
+        if wanted <= shown.keys():
+            return False
+        made = sorted({*wanted, *moved, *shown})
+        said = {a: f"{reporting_day(a, columns[a], timezone)} AS {quote(day_column(a))}" for a in made}
+        replaced = ", ".join(said[a] for a in made if day_column(a) in columns)
+        added = [said[a] for a in made if day_column(a) not in columns]
+        chosen = ", ".join(["*" if not replaced else f"* REPLACE ({replaced})", *added])
+        firsts: dict[str, date] = {}
         with self._here() as cursor:
-            cursor.execute(f"CREATE OR REPLACE VIEW {live_table(source)} AS SELECT *, {', '.join(days)} FROM {rows}")
-            for axis in known:
+            rows = f"{quote(self.beneath)}.{live_table(source)}"
+            cursor.execute(f"CREATE OR REPLACE VIEW {live_table(source)} AS SELECT {chosen} FROM {rows}")
+            for axis in made:
                 row = cursor.execute(f"SELECT min({quote(day_column(axis))}) FROM {live_table(source)}").fetchone()
                 if row is not None and row[0] is not None:
                     firsts[axis] = row[0]
