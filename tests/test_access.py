@@ -16,6 +16,7 @@ import requests
 from scorecard.ground.errors import NotFound, Refused
 from scorecard.ground.settings import Settings
 from scorecard.web.access import create_token, list_tokens, revoke_token
+from scorecard.web.hooks import create_source_token
 from scorecard.web.server import build
 from tests.web_house import BOOK, NOW, House, Site, served
 
@@ -373,6 +374,77 @@ def test_a_walls_page_shows_its_panel_and_nothing_of_others(site: Site) -> None:
     assert "HYPERLINK" not in page  # stands on the team's card, not on the process's
 
 
+# -- tokens of sources ----------------------------------------------------------------------------------------------
+
+
+def source_token(site: Site, source: str = "tickets") -> dict[str, str]:
+    until = site.house.clock.now() + timedelta(days=1)
+    made = create_source_token(site.house.journal, site.house.token_secret, source, until, site.url)
+    return {key: str(value) for key, value in made.items()}
+
+
+def test_a_sources_token_refreshes_it(site: Site) -> None:
+    made = source_token(site)
+    bearer = {"Authorization": f"Bearer {made['token']}"}
+    assert requests.post(made["url"], timeout=5).status_code == 202
+    assert requests.post(made["url"], json={"from": "upstream"}, timeout=5).status_code == 202
+    assert site.post("/api/v1/sources/tickets/refresh", headers=bearer).status_code == 202
+    assert site.house.refreshed == [("tickets", "hook")] * 3
+    assert made["token"] not in repr(site.house.journal.entries(limit=None))
+
+
+def test_a_sources_token_opens_no_other_route(site: Site) -> None:
+    """Every rule the server has, with a source's token in each way to carry one."""
+    other = source_token(site, "orders")["token"]
+    mine = source_token(site)["token"]
+    for token, own in ((mine, "/api/v1/sources/tickets/refresh"), (other, "/api/v1/sources/orders/refresh")):
+        ways: list[dict[str, Any]] = [{"params": {"token": token}}, {"headers": {"Authorization": f"bearer {token}"}}]
+        routes = list(every_route(site))
+        for method, path in routes:
+            for way in ways:
+                if (method, path) == ("POST", own):
+                    continue
+                answer = requests.request(
+                    method, site.url + path, timeout=5, json={} if method == "POST" else None, allow_redirects=False, **way
+                )  # fmt: skip
+                assert answer.status_code == 403, (method, path, way, answer.status_code)
+    assert site.house.refreshed == []
+    cookie = {"scorecard-wall-floor": mine}
+    assert site.get("/wall/floor", cookies=cookie).status_code == 401
+    assert (
+        site.get(f"/wall/floor?token={token_of(link(site))}", headers={"Authorization": f"Bearer {mine}"}).status_code
+        == 403
+    )
+
+
+def test_edited_expired_and_revoked_tokens_refresh_nothing(site: Site) -> None:
+    made = source_token(site)
+    token, wall = made["token"], token_of(link(site))
+    payload, signature = token.rsplit(".", 1)
+    other = source_token(site, "orders")["token"]
+    own = "/api/v1/sources/tickets/refresh"
+    for bad in (
+        token[:-2],
+        token + "x",
+        f"scs_{wall}",
+        f"{payload}.{other.rsplit('.', 1)[1]}",
+        "scs_",
+        "scs_é",
+        f"{other.rsplit('.', 1)[0]}.{signature}",
+    ):
+        assert site.post(own, params={"token": bad}).status_code == 401, bad
+    assert site.post(own, params={"token": wall}).status_code == 403, "a wall's link refreshes nothing"
+    site.house.clock.moment = NOW + timedelta(days=1)
+    assert "expired" in site.post(own, params={"token": token}).text
+    site.house.clock.moment = NOW
+    revoke_token(site.house.journal, made["id"])
+    answer = site.post(own, params={"token": token})
+    assert (answer.status_code, "revoked" in answer.text) == (401, True)
+    assert site.house.refreshed == []
+    listed = {str(one["id"]): one for one in list_tokens(site.house.journal)}[made["id"]]
+    assert (listed["panel"], listed["source"], listed["revoked"]) == (None, "tickets", "2026-09-28T08:00:00Z")
+
+
 # -- the links themselves -------------------------------------------------------------------------------------------
 
 
@@ -388,7 +460,7 @@ def test_links_are_listed_and_revoked(tmp_path: Path) -> None:
     assert len(house.journal.entries("token_revoked")) == 1
     newest, oldest = list_tokens(house.journal)
     assert newest == {
-        "id": made[1]["id"], "panel": "hall", "created": "2026-09-28T08:00:00Z", "expires": "2026-09-28T09:00:00Z",
+        "id": made[1]["id"], "panel": "hall", "source": None, "created": "2026-09-28T08:00:00Z", "expires": "2026-09-28T09:00:00Z",
         "revoked": None, "by": "Ana",
     }  # fmt: skip
     assert oldest["revoked"] == "2026-09-28T08:00:00Z"

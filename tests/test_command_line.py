@@ -226,3 +226,20 @@ def test_refresh_names_a_metric_that_could_not_be_computed_and_publishes_the_oth
         ("orders_count", "green", "target"),
         ("revenue", "grey", "error"),
     ]
+
+
+def test_tokens_for_the_refresh_of_a_source(folder: Path) -> None:
+    made = scorecard(folder, "--format", "json", "token", "create", "--source", "orders", "--expires", "1d")
+    assert made.returncode == 0, made.stderr
+    found = json.loads(made.stdout)
+    assert set(found) == {"id", "source", "token", "url", "expires"}
+    assert found["url"].endswith(f"/api/v1/sources/orders/refresh?token={found['token']}")
+    listed = json.loads(scorecard(folder, "--format", "json", "token", "list").stdout)["tokens"]
+    assert [(one["id"], one["source"], one["panel"], one["revoked"]) for one in listed] == [
+        (found["id"], "orders", None, None)
+    ]
+    assert "is revoked" in scorecard(folder, "token", "revoke", found["id"]).stdout
+    wrong = scorecard(folder, "token", "create", "--source", "order")
+    assert (wrong.returncode, "did you mean 'orders'?" in wrong.stderr) == (1, True)
+    assert scorecard(folder, "token", "create").returncode == 2
+    assert scorecard(folder, "token", "create", "floor", "--source", "orders").returncode == 2

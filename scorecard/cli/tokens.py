@@ -1,8 +1,9 @@
-"""`scorecard token`: wall and embed links."""
+"""`scorecard token`: wall and embed links, and tokens that let an upstream system ask for the pull of one source."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -37,38 +38,48 @@ def base_url(product: Product) -> str:
 
 @click.group()
 def token() -> None:
-    """Wall and embed links: create, list, revoke."""
+    """Wall and embed links, and tokens of sources: create, list, revoke."""
 
 
 @token.command("create")
-@click.argument("panel", metavar="PANEL")
+@click.argument("panel", metavar="PANEL", required=False)
+@click.option("--source", help="A token that may refresh this source and nothing else, instead of a link.")
 @click.option("--expires", default="90d", show_default=True, help="How long the link works: 12h, 90d, 52w.")
 @click.pass_context
-def create(context: click.Context, panel: str, expires: str) -> None:
-    """Make a signed link for one panel and print it."""
+def create(context: click.Context, panel: str | None, source: str | None, expires: str) -> None:
+    """Make a signed link for one panel, or for the refresh of one source, and print it."""
     from scorecard.cli.product import token_secret
     from scorecard.web.access import create_token
+    from scorecard.web.hooks import create_source_token
 
+    if (panel is None) == (source is None):
+        raise click.UsageError("name a PANEL, or a source with --source NAME")
     session = session_of(context)
     duration = lifetime(expires)
     with opened(session) as product:
-        panels = product.refresher.book.panels
-        if panel not in panels:
-            known = f"known: {', '.join(panels)}" if panels else "metrics.yaml declares none under `panels:`"
-            raise NotFound(Problem(f"no panel is called '{panel}'", hint=did_you_mean(panel, panels) or known))
-        made = create_token(
-            product.journal, token_secret(product.data), panel, product.clock.now() + duration, base_url(product)
-        )
+        book, until, secret = product.refresher.book, product.clock.now() + duration, token_secret(product.data)
+        if panel is not None:
+            _check_known("panel", panel, book.panels)
+            made = create_token(product.journal, secret, panel, until, base_url(product))
+        else:
+            _check_known("source", str(source), book.sources)
+            made = create_source_token(product.journal, secret, str(source), until, base_url(product))
         if session.options.format == "json":
             print_json(session, made)
         else:
             session.say(str(made["url"]))
 
 
+def _check_known(what: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        all_known = f"known: {', '.join(known)}" if known else f"metrics.yaml declares none under `{what}s:`"
+        raise NotFound(Problem(f"no {what} is called '{name}'", hint=did_you_mean(name, known) or all_known))
+
+
 @token.command("list")
 @click.pass_context
 def list_(context: click.Context) -> None:
-    """All links: for which panel, until when, revoked or not."""
+    """All links and tokens: for which panel or source, until when, revoked or not."""
     from scorecard.web.access import list_tokens
 
     session = session_of(context)
@@ -77,7 +88,7 @@ def list_(context: click.Context) -> None:
         if session.options.format == "json":
             print_json(session, {"tokens": list(found)})
             return
-        headings = ("id", "panel", "created", "expires", "revoked")
+        headings = ("id", "panel", "source", "created", "expires", "revoked")
         print_rows(session, headings, [[t.get(h) for h in headings] for t in found])
 
 

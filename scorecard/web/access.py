@@ -16,6 +16,7 @@ from werkzeug.routing import Map, Rule
 
 from scorecard.web.answers import Denied, for_programs
 from scorecard.web.doors import Doors
+from scorecard.web.hooks import check_refresh, read_source_token, shown_token
 from scorecard.web.tokens import Grant, check_grant, create_token, list_tokens, read_token, revoke_token
 
 __all__ = ["Gate", "Viewer", "create_token", "list_tokens", "may_show", "revoke_token", "viewer"]
@@ -108,6 +109,10 @@ class Gate:
         _check_size()
         if for_programs() and not request.path.startswith(("/_dash-", "/_reload-hash")):
             self._programs.bind("").match(request.path, request.method)  # raises 404 or 405
+        if (token := shown_token(request)) is not None:
+            check_refresh(read_source_token(self._doors.journal, self._doors.token_secret, token), request)
+            g.viewer = Viewer()
+            return
         g.viewer = self._who()
         self._check_address(g.viewer)
 

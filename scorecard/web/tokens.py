@@ -1,4 +1,4 @@
-"""Wall and embed links: signed, bound to one panel, expiring, revocable through the journal."""
+"""Wall and embed links, and what all tokens have in common: signed, bound to one panel, expiring, revocable through the journal."""
 
 from __future__ import annotations
 
@@ -47,14 +47,17 @@ def create_token(
             Problem(f"the link would expire at {utc_text(expires)}, which has passed", hint="choose a later moment")
         )
     entry = journal.add("token", by, {"panel": panel, "expires": utc_text(expires)})
-    token = _serializer(secret).dumps([entry.id, panel, int(expires.timestamp())])
+    token = serializer(secret).dumps([entry.id, panel, int(expires.timestamp())])
     text = token if isinstance(token, str) else token.decode()
     url = f"{base_url.rstrip('/')}/{door}/{quote(panel, safe='')}?token={text}"
     return {"id": entry.id, "panel": panel, "url": url, "expires": utc_text(expires)}
 
 
 def list_tokens(journal: Journal) -> tuple[dict[str, object], ...]:
-    """All links ever made, newest first: ``id, panel, created, expires, revoked`` (a moment or None), ``by``."""
+    """All links and tokens ever made, newest first: ``id, panel, source, created, expires, revoked, by``.
+
+    Of ``panel`` and ``source`` one is None; ``revoked`` is a moment or None.
+    """
     revoked = _revoked(journal)
     return tuple(_listed(entry, revoked) for entry in journal.entries("token", limit=None))
 
@@ -67,14 +70,15 @@ def revoke_token(journal: Journal, id: str, *, by: str = "command line") -> dict
             Problem(f"no link has the id '{id}'", hint=did_you_mean(id, found) or "see: scorecard token list")
         )
     if id not in _revoked(journal):
-        journal.add("token_revoked", by, {"token": id, "panel": found[id].body.get("panel")})
+        kept = {name: found[id].body[name] for name in ("panel", "source") if name in found[id].body}
+        journal.add("token_revoked", by, {"token": id, **kept})
     return _listed(found[id], _revoked(journal))
 
 
 def read_token(journal: Journal, secret: bytes, token: str) -> Grant:
     """What the token opens. Denied (401) if it is not ours, was edited, has expired or was revoked."""
     try:
-        id_, panel, expires = _serializer(secret).loads(token)
+        id_, panel, expires = serializer(secret).loads(token)
         grant = Grant(str(id_), str(panel), datetime.fromtimestamp(int(expires), UTC))
     except (BadData, ValueError, TypeError, OverflowError):
         raise Denied(401, "this link is not valid", "open the whole link as it was given to you") from None
@@ -84,17 +88,23 @@ def read_token(journal: Journal, secret: bytes, token: str) -> Grant:
 
 def check_grant(journal: Journal, grant: Grant) -> None:
     """Denied (401) once it has expired or was revoked; the journal is asked each time, since others revoke too."""
-    if journal.clock.now() >= grant.expires:
-        raise Denied(401, f"this link expired at {utc_text(grant.expires)}", NEW_LINK)
-    if journal.entries("token_revoked", token=grant.id, limit=1):
-        raise Denied(401, "this link was revoked", NEW_LINK)
+    check_running(journal, grant.id, grant.expires, "link", NEW_LINK)
 
 
-def _serializer(secret: bytes) -> URLSafeSerializer:
+def check_running(journal: Journal, id: str, expires: datetime, what: str, hint: str) -> None:  # noqa: A002 - as it is called
+    """Denied (401) for a link or token past its time, or revoked."""
+    if journal.clock.now() >= expires:
+        raise Denied(401, f"this {what} expired at {utc_text(expires)}", hint)
+    if journal.entries("token_revoked", token=id, limit=1):
+        raise Denied(401, f"this {what} was revoked", hint)
+
+
+def serializer(secret: bytes, salt: str = "scorecard.wall") -> URLSafeSerializer:
+    """Signs and reads tokens; those of one salt are worthless under another."""
     if len(secret) < 16:
         raise ValueError("the secret that signs links must have at least 16 bytes")
     signing = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-    return URLSafeSerializer(secret, salt="scorecard.wall", signer_kwargs=signing)
+    return URLSafeSerializer(secret, salt=salt, signer_kwargs=signing)
 
 
 def _revoked(journal: Journal) -> dict[str, str | None]:
@@ -104,7 +114,8 @@ def _revoked(journal: Journal) -> dict[str, str | None]:
 def _listed(entry: Entry, revoked: dict[str, str | None]) -> dict[str, object]:
     return {
         "id": entry.id,
-        "panel": entry.body["panel"],
+        "panel": entry.body.get("panel"),
+        "source": entry.body.get("source"),
         "created": utc_text(entry.at),
         "expires": entry.body["expires"],
         "revoked": revoked.get(entry.id),

@@ -17,6 +17,7 @@ PARAMETERS = {
     "name": "A team, a process, or `organization`",
     "metric": "A metric's name",
     "source": "A source's name",
+    "token": "a source's own token, where it does not go along as a bearer",
     "grain": "hour, day, week, month, quarter or year; default: the metric's own",
     "period": f"{_PERIOD}; default: the last closed one",
     "from": "The first period, by its label or any day in it",
@@ -131,7 +132,7 @@ def _refresh() -> dict[str, Any]:
     errors = {str(code): _error(code) for code in (*_WRITE_ERRORS, 404)}
     return {
         "summary": "Asks for a pull now; a hook for upstream systems",
-        "parameters": _parameters(("source",), ()),
+        "parameters": _parameters(("source",), ("token",)),
         "requestBody": {"required": False, "content": {"application/json": {"schema": {"type": "object"}}}},
         "responses": {"202": _answer("Asked for", "Asked"), **errors},
     }

@@ -32,7 +32,7 @@ def attach_sources(api: Blueprint, doors: Doors) -> None:
 
     @api.post("/sources/<source>/refresh")
     def refresh(source: str) -> Response:
-        Asked()
+        Asked("token")
         if request.content_length:  # a hook may say what it likes about itself, as long as it is JSON
             json_body()
         doors.refresh(source, "hook")
