@@ -163,7 +163,7 @@ def _of_metric(metric: Metric, owner: str) -> Iterator[Used]:
         yield metric.time, owner, places["time"]
     if metric.split is not None:
         yield metric.split.column, owner, places.get(f"split.{metric.split.kind}", metric.place)
-    for expression in _expressions(metric):
+    for expression in expressions_of(metric):
         for name, place in expression.spots:
             yield name, owner, place
     yield from ((name, owner, place) for name, place in _spans(metric))
@@ -187,7 +187,7 @@ def _spans(metric: Metric) -> Iterator[tuple[str, Place | None]]:
         yield measure.closed, metric.places.get(f"{key}.closed")
 
 
-def _expressions(metric: Metric) -> Iterator[Expression]:
+def expressions_of(metric: Metric) -> Iterator[Expression]:
     measure = metric.measure
     if metric.where is not None:
         yield metric.where

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import sqlglot.expressions as exp
-
 from scorecard.book.files import Entry
 from scorecard.book.model.metric import (
     Age,
@@ -95,7 +93,11 @@ def measure_of(draft: Draft, notes: Notes) -> Measure | None:
 
 
 def _is_rows(expression: Expression) -> bool:
-    return isinstance(expression.tree, exp.Column) and expression.tree.name == "rows"
+    return (expression.outline.form, expression.outline.name) == ("column", "rows")
+
+
+def _calls(expression: Expression, name: str) -> bool:
+    return (expression.outline.form, expression.outline.name) == ("call", name)
 
 
 def _quantile(read: Fields, draft: Draft, notes: Notes) -> Measure | None:
@@ -121,8 +123,8 @@ def _ratio(read: Fields, draft: Draft, notes: Notes) -> Measure | None:
 
 def _sampling(of: Expression, to: Expression) -> Literal["binomial", "none"]:
     """How the noise of a share is judged where nobody says it: some of all that were counted."""
-    counted = isinstance(to.tree, exp.Count) or _is_rows(to)
-    return "binomial" if isinstance(of.tree, exp.CountIf) and counted else "none"
+    counted = _calls(to, "count") or _is_rows(to)
+    return "binomial" if _calls(of, "count_if") and counted else "none"
 
 
 def _stock(read: Fields, draft: Draft, notes: Notes) -> Measure | None:

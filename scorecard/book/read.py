@@ -12,14 +12,14 @@ from pathlib import Path
 from scorecard.book import build
 from scorecard.book.columns import check_columns
 from scorecard.book.files import Environment, Written, read_files
-from scorecard.book.lint import lint
+from scorecard.book.lint import lint, overdue_reviews
 from scorecard.book.model import Book, Broken
 from scorecard.book.notes import Notes, Subject
 from scorecard.book.texts import ON_DISK, Texts, absolute
 from scorecard.ground.errors import Problem, Refused, in_order
 from scorecard.ground.yamlfile import YamlMap, YamlText
 
-__all__ = ["check_columns", "read_book", "read_lenient"]
+__all__ = ["check_columns", "overdue_reviews", "read_book", "read_lenient"]
 
 
 def read_book(

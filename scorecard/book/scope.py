@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-import sqlglot.expressions as exp
-
 from scorecard.book.model import Book
 from scorecard.book.model.metric import (
     Age,
@@ -23,6 +21,7 @@ from scorecard.book.model.metric import (
     Scaling,
     Stock,
 )
+from scorecard.book.outline import Outline
 from scorecard.judgement.targets import FromSource
 
 
@@ -96,21 +95,21 @@ def adds_up(book: Book, metric: Metric) -> bool:
     Counts and sums do; so does a formula that only adds and subtracts such metrics, or multiplies them by numbers.
     """
     if isinstance(metric.measure, Formula):
-        return _linear(metric.measure.expression.tree, book)
+        return _linear(metric.measure.expression.outline, book)
     return metric.adds_up
 
 
-def _linear(tree: exp.Expression, book: Book) -> bool:
-    if isinstance(tree, exp.Paren | exp.Neg):
-        return _linear(tree.this, book)
-    if isinstance(tree, exp.Add | exp.Sub):
-        return _linear(tree.this, book) and _linear(tree.expression, book)
-    if isinstance(tree, exp.Mul):
-        sides = (tree.this, tree.expression)
-        return any(_linear(one, book) and isinstance(other, exp.Literal) for one, other in (sides, sides[::-1]))
-    if isinstance(tree, exp.Div):
-        return _linear(tree.this, book) and isinstance(tree.expression, exp.Literal)
-    part = book.metrics.get(tree.name) if isinstance(tree, exp.Column) else None
+def _linear(node: Outline, book: Book) -> bool:
+    if node.form in {"group", "minus"}:
+        return _linear(node.parts[0], book)
+    if node.form == "arithmetic":
+        left, right = node.parts
+        if node.name in {"+", "-"}:
+            return _linear(left, book) and _linear(right, book)
+        if node.name == "*" and _linear(right, book) and left.form == "number":
+            return True
+        return _linear(left, book) and right.form == "number"
+    part = book.metrics.get(node.name) if node.form == "column" else None
     return part is not None and adds_up(book, part)
 
 
@@ -131,7 +130,7 @@ def inherits_target(metric: Metric, book: Book, grain: str, slice_: tuple[str, s
     if isinstance(measure, Cumulative):
         return slice_ is None or inherits_target(book.metrics[measure.of], book, grain, slice_)
     if isinstance(measure, Formula):
-        return isinstance(measure.expression.tree.unnest(), exp.Div)
+        return measure.expression.outline.bare().name == "/"
     if isinstance(measure, Change):
         return measure.as_ == "percent" or inherits_target(book.metrics[measure.of], book, grain, slice_)
     return False

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -45,13 +46,17 @@ def check(context: click.Context) -> None:
 
 def find_problems(session: Session) -> tuple[Problem, ...]:
     """Everything that is wrong with the working files, sorted by place."""
+    from scorecard.book.read import overdue_reviews
+
     try:
         book, errors = read_working(session)
     except Refused as refused:
         return in_order(refused.problems)
     # One metric's mistake does not keep the others from being looked at.
     tables_say = found_in_tables(session, book) if book.sources else []
-    return in_order([*errors, *book.warnings, *tables_say, *(failed_tests(session, book) if book.tests else ())])
+    today = session.clock().now().astimezone(ZoneInfo(book.organization.timezone)).date()
+    own = failed_tests(session, book) if book.tests else []
+    return in_order([*errors, *book.warnings, *overdue_reviews(book, today), *tables_say, *own])
 
 
 def failed_tests(session: Session, book: Book) -> list[Problem]:
@@ -98,6 +103,7 @@ def found_in_tables(session: Session, book: Book) -> list[Problem]:
 def table_problems(engine: Engine, book: Book) -> list[Problem]:
     """Unknown columns, expressions that do not fit the columns' types, and sources loaded under another definition."""
     from scorecard.book.read import check_columns
+    from scorecard.measures.misspelled import misspelled
     from scorecard.measures.run import Meter
     from scorecard.refresh.run import calendar_of
     from scorecard.warehouse.watermarks import definition_of
@@ -119,8 +125,14 @@ def table_problems(engine: Engine, book: Book) -> list[Problem]:
     columns = check_columns(same, known)
     lines = {(p.place.file, p.place.line) for p in columns if p.place is not None}
     types = Meter(engine, same, calendar_of(same)).mistakes()
+    spelled = misspelled(engine, same, known)
     # A metric whose column is wrong would only be told a second time that its type is.
-    return [*said, *columns, *(p for p in types if p.place is None or (p.place.file, p.place.line) not in lines)]
+    return [
+        *said,
+        *columns,
+        *(p for p in types if p.place is None or (p.place.file, p.place.line) not in lines),
+        *spelled,
+    ]
 
 
 @click.command(hidden=True)

@@ -6,7 +6,6 @@ Exit status: 0 fine, 1 the user's input or a source is at fault, 2 wrong usage, 
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -151,6 +150,8 @@ def execute(session: Session, arguments: Sequence[str]) -> int:
         return 1
     except Exception as error:  # noqa: BLE001 - one command: our own fault is said in a line, with the traceback only on request
         if session.options.debug:
+            import traceback  # a check starts without it
+
             traceback.print_exc(file=session.err)
         session.warn(f"scorecard: our own fault: {type(error).__name__}: {error} (repeat with --debug and report it)")
         return 70

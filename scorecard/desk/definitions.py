@@ -10,7 +10,7 @@ from scorecard.book.model import Book
 from scorecard.book.model.metric import Metric
 from scorecard.book.scope import rests_on, sources_of
 
-UNSAID = frozenset({"place", "places", "spots", "node", "definition", "later", "tree"})
+UNSAID = frozenset({"place", "places", "spots", "node", "definition", "later", "outline"})
 """Fields that say where something is written, or the same once more."""
 FOR_PEOPLE = frozenset({"title", "describe", "owner", "tags", "decimals", "weight", "role"})
 """Keys that change what a page says, and no number and no colour."""

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from statistics import fmean, stdev
 
 from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.judgement.student import chance_below, quantile
@@ -95,6 +94,8 @@ def profile(
     if len(shares) < LEAST_PERIODS or not 0 < value < math.inf or not all(0 < s < math.inf for s in shares):
         return None
     logs = [-math.log(share) for share in shares]
+    from statistics import fmean, stdev  # a check of definitions never comes here
+
     middle = fmean(logs)
     spread = stdev(logs) * math.sqrt(1 + 1 / len(logs))
     freedom = len(shares) - 1

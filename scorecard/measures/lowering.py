@@ -27,14 +27,19 @@ from scorecard.book.model.metric import (
 from scorecard.book.scope import parts_of
 from scorecard.ground.errors import Problem, Refused, did_you_mean
 from scorecard.measures.plan import ALL_ROWS, Atom, Bag, Fold, Lowered, Scan, coarser
-from scorecard.measures.sql import Compiler, column_kind
+from scorecard.measures.sql import Compiler, Made, column_kind
 
 Probe = Callable[[str, tuple[str, ...]], tuple[pl.DataType, ...]]
 """(source, compiled row expressions) → their types; raises what the engine raises where one does not compile."""
 
 
-def lower(metric: Metric, book: Book, columns: Mapping[str, str], probe: Probe, context: str) -> Lowered:
-    """A metric that reads rows, compiled against the live columns of its source; Refused with the place of what is wrong."""
+def lower(
+    metric: Metric, book: Book, columns: Mapping[str, str], probe: Probe, context: str, made: Made | None = None
+) -> Lowered:
+    """A metric that reads rows, compiled against the live columns of its source; Refused with the place of what is wrong.
+
+    ``made``: what was compiled for other metrics of the same tables.
+    """
     measure = metric.measure
     later = later_measure(measure)
     if later is not None:
@@ -42,7 +47,7 @@ def lower(metric: Metric, book: Book, columns: Mapping[str, str], probe: Probe, 
     if isinstance(measure, Formula | Change | Cumulative):
         return Lowered(metric, coarser(metric.grain), parts=parts_of(metric))
     assert metric.source is not None  # noqa: S101 - the book gives one to every measure that reads rows
-    compiler = Compiler(metric.source, columns, book.organization.timezone, metric.unit)
+    compiler = Compiler(metric.source, columns, book.organization.timezone, metric.unit, {} if made is None else made)
     grains = coarser(metric.grain)
     time = measure.opened if isinstance(measure, Stock) else metric.time or book.sources[metric.source].time
     if time is None:

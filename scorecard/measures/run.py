@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TypeVar
-
-import polars as pl
 
 from scorecard.book.calendars import Calendars
 from scorecard.book.columns import columns_read
@@ -22,7 +20,7 @@ from scorecard.measures.cuts import Cuts
 from scorecard.measures.explaining import explained
 from scorecard.measures.goals import GoalReader
 from scorecard.measures.grid import Grid
-from scorecard.measures.lowering import lower
+from scorecard.measures.lowering import Probe, lower
 from scorecard.measures.needs import Needs
 from scorecard.measures.place import Here, has_whole_hours
 from scorecard.measures.plan import Lowered, Plan, axes, coarser, gather, identity
@@ -31,9 +29,10 @@ from scorecard.measures.series import Weaver
 from scorecard.measures.shares import Shares
 from scorecard.measures.slices import Slicing
 from scorecard.measures.spans import Spans
-from scorecard.measures.sql import ROWS
+from scorecard.measures.sql import Made
 from scorecard.measures.states.settled import Settled
 from scorecard.measures.store import calendar_id, write_days
+from scorecard.measures.types import Types
 from scorecard.measures.upkeep import Upkeep
 from scorecard.measures.values import Measured
 from scorecard.measures.windows import Windows
@@ -132,17 +131,15 @@ class Meter:
 
         Metrics that miss a column are left out (``book.read.check_columns`` says those), and so is what was never loaded.
         """
-        standings, slicing = self._standings(), Slicing(self.book)
-        found: list[Problem] = []
-        for name, metric in self.book.metrics.items():
-            standing = standings.get(metric.source or "")
-            alone = replace(self.book, metrics={name: metric})
-            if standing is None or not columns_read(alone, standing.source) <= standing.columns.keys():
-                continue
-            made = self._attempt(lambda m=metric: self._lowered(m, standings, slicing))  # type: ignore[misc]
-            if isinstance(made, Problem):
-                found.append(Problem(f"metric '{name}': {made.message}", made.place or metric.place, made.hint))
-        return tuple(found)
+        standings = self._standings()
+        complete = [
+            metric
+            for name, metric in self.book.metrics.items()
+            if (standing := standings.get(metric.source or "")) is not None
+            and columns_read(replace(self.book, metrics={name: metric}), standing.source) <= standing.columns.keys()
+        ]
+        made = self._all_lowered(complete, standings, Slicing(self.book))
+        return tuple(one for one in made.values() if isinstance(one, Problem))
 
     def _standings(self) -> dict[str, Standing]:
         found = {name: self.engine.standing(name) for name in self.book.sources}
@@ -164,14 +161,9 @@ class Meter:
             if self.engine.prepare_axes(source, axes(self.book, source), self.calendar.timezone):
                 standings[source] = self.engine.standing(source) or standings[source]
         slicing = Slicing(self.book)
-        lowered: dict[str, Lowered] = {}
-        problems: dict[str, Problem] = {}
-        for name, metric in self.book.metrics.items():
-            made = self._attempt(lambda m=metric: self._lowered(m, standings, slicing))  # type: ignore[misc]
-            if isinstance(made, Problem):
-                problems[name] = Problem(f"metric '{name}': {made.message}", made.place or metric.place, made.hint)
-            else:
-                lowered[name] = made
+        made = self._all_lowered(tuple(self.book.metrics.values()), standings, slicing)
+        lowered = {name: one for name, one in made.items() if isinstance(one, Lowered)}
+        problems = {name: one for name, one in made.items() if isinstance(one, Problem)}
         problems |= lost_parts(lowered, problems)
         plan = gather({n: one for n, one in lowered.items() if n not in problems}, problems)
         grid = Grid(self.engine, plan, slicing, self.calendar)
@@ -186,18 +178,31 @@ class Meter:
         shares = Shares(self.book, plan, grid, cuts, needs, calendars)
         return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver, shares)
 
-    def _lowered(self, metric: Metric, standings: Mapping[str, Standing], slicing: Slicing) -> Lowered:
+    def _all_lowered(
+        self, metrics: Sequence[Metric], standings: Mapping[str, Standing], slicing: Slicing
+    ) -> dict[str, Lowered | Problem]:
+        """Each metric as it is computed, or what is wrong with it. The first round only finds what the engine is to be asked:
+        a question for each metric would take most of the time."""
+        types, compiled = Types(self.engine), Made()
+        for metric in metrics:
+            self._attempt(lambda m=metric: self._lowered(m, standings, slicing, types.note, compiled))  # type: ignore[misc]
+        types.ask()
+        found: dict[str, Lowered | Problem] = {}
+        for metric in metrics:
+            made = self._attempt(lambda m=metric: self._lowered(m, standings, slicing, types.of, compiled))  # type: ignore[misc]
+            if isinstance(made, Problem):
+                made = Problem(f"metric '{metric.name}': {made.message}", made.place or metric.place, made.hint)
+            found[metric.name] = made
+        return found
+
+    def _lowered(
+        self, metric: Metric, standings: Mapping[str, Standing], slicing: Slicing, probe: Probe, made: Made
+    ) -> Lowered:
         if metric.source is not None and metric.source not in standings and later_measure(metric.measure) is None:
             return Lowered(metric, coarser(metric.grain))  # never loaded: no columns to check against, no numbers
-
-        def probe(source: str, values: tuple[str, ...]) -> tuple[pl.DataType, ...]:
-            chosen = ", ".join(f"{value} AS c_{i}" for i, value in enumerate(values))
-            frame = self.engine.query(f"SELECT {chosen} FROM {self.engine.table(source)} AS {ROWS} LIMIT 0")
-            return tuple(frame.dtypes)
-
         columns = {} if metric.source is None or metric.source not in standings else standings[metric.source].columns
         split = "" if metric.split is None else slicing.definition(metric.split.kind)
-        return lower(metric, self.book, columns, probe, identity(calendar_id(self.calendar), split))
+        return lower(metric, self.book, columns, probe, identity(calendar_id(self.calendar), split), made)
 
     def _attempted(self, work: Callable[[], None]) -> Problem | None:
         found = self._attempt(work)

@@ -7,8 +7,8 @@ the metric's unit only where a number is needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import sqlglot.expressions as exp
@@ -18,6 +18,9 @@ from scorecard.ground.errors import Problem, Refused, did_you_mean
 
 Kind = Literal["instant", "clock", "date", "duration", "interval", "number", "boolean", "text", "other"]
 Typed = tuple[exp.Expression, Kind]
+Make = Callable[[exp.Expression, Expression], exp.Expression]
+Made = dict[tuple[str, str, str | None, int], tuple[exp.Expression, str]]
+"""(source, how, unit, the tree's id) → the tree and its SQL."""
 
 ROWS = "r"
 """The alias of the source's table in every statement."""
@@ -74,33 +77,51 @@ def column_kind(type_: str) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """Compiles the expressions of one metric. ``columns``: column → DuckDB type of the live table; ``unit``: the metric's."""
+    """Compiles the expressions of one metric. ``columns``: column → DuckDB type of the live table; ``unit``: the metric's.
+
+    ``made`` keeps what was compiled, for the other metrics of the same tables.
+    """
 
     source: str
     columns: Mapping[str, str]
     timezone: str
     unit: str | None = None
+    made: Made = field(default_factory=dict)
 
     def number(self, expression: Expression, tree: exp.Expression | None = None) -> str:
         """The expression as a number: durations in the metric's unit, booleans as 0 and 1."""
-        node, kind = self._typed(tree if tree is not None else expression.tree, expression)
-        if kind == "duration":
-            node = self._in_unit(node, expression)
-        elif kind == "boolean":
-            node = exp.cast(node, "INTEGER")
-        elif kind not in ("number", "other"):
-            what = {"text": "a text", "interval": "an interval"}.get(kind, "a time")
-            raise Refused(Problem(f"'{expression.text}' is {what}, where a number is needed", expression.place))
-        return text_of(node)
+        return self._once("number", expression, tree, self._number)
 
     def value(self, expression: Expression, tree: exp.Expression | None = None) -> str:
         """The expression as any value: to be counted, or counted once."""
-        node, kind = self._typed(tree if tree is not None else expression.tree, expression)
-        return text_of(self._in_unit(node, expression) if kind == "duration" and self._unit() else node)
+        return self._once("value", expression, tree, self._value)
 
     def condition(self, expression: Expression, tree: exp.Expression | None = None) -> str:
         """The expression as a condition; NULL is not true."""
-        return text_of(self._plain(tree if tree is not None else expression.tree, expression))
+        return self._once("condition", expression, tree, self._plain)
+
+    def _once(self, how: str, whole: Expression, tree: exp.Expression | None, make: Make) -> str:
+        """The SQL, made once for all metrics of the source: trees are shared between equal texts."""
+        tree = whole.tree if tree is None else tree
+        key = (self.source, how, self.unit, id(tree))
+        if key not in self.made:
+            self.made[key] = (tree, text_of(make(tree, whole)))  # with the tree, so that its id stays its own
+        return self.made[key][1]
+
+    def _number(self, tree: exp.Expression, whole: Expression) -> exp.Expression:
+        node, kind = self._typed(tree, whole)
+        if kind == "duration":
+            return self._in_unit(node, whole)
+        if kind == "boolean":
+            return exp.cast(node, "INTEGER")
+        if kind not in ("number", "other"):
+            what = {"text": "a text", "interval": "an interval"}.get(kind, "a time")
+            raise Refused(Problem(f"'{whole.text}' is {what}, where a number is needed", whole.place))
+        return node
+
+    def _value(self, tree: exp.Expression, whole: Expression) -> exp.Expression:
+        node, kind = self._typed(tree, whole)
+        return self._in_unit(node, whole) if kind == "duration" and self._unit() else node
 
     def _unit(self) -> int | None:
         unit = (self.unit or "").lower()

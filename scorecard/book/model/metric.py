@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import sqlglot.expressions as exp
-
+from scorecard.book.functions import Kind
 from scorecard.book.model.organization import Person
 from scorecard.ground.errors import Place
 from scorecard.ground.periods import Grain
 from scorecard.judgement.status import Better
 from scorecard.judgement.targets import Target, Versus
+
+if TYPE_CHECKING:
+    import sqlglot.expressions as exp
+
+    from scorecard.book.outline import Outline
 
 Role = Literal["leading", "lagging"]
 SliceKind = Literal["team", "process"]
@@ -21,17 +25,26 @@ Fold = Literal["last", "mean", "max"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expression:
-    """A parsed, whitelisted SQL expression. ``columns`` are the normalised columns (or metric names) it reads.
+    """A whitelisted SQL expression. ``columns`` are the normalised columns (or metric names) it reads.
 
     Equal texts are equal expressions, so that states can be shared between metrics. ``spots``: each name that it reads and
     where that stands in the YAML, in order.
     """
 
     text: str
-    tree: exp.Expression
+    kind: Kind
+    outline: Outline
     columns: frozenset[str]
     place: Place | None = None
     spots: tuple[tuple[str, Place], ...] = ()
+
+    @property
+    def tree(self) -> exp.Expression:
+        """The parser's tree, shared between equal texts: copy before changing it. Made, and the parser loaded, when first
+        asked for: a check needs neither."""
+        from scorecard.book.sqlparse import tree_of
+
+        return tree_of(self.text, self.kind)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Expression) and self.text == other.text
