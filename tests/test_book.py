@@ -203,7 +203,7 @@ def test_a_name_defined_twice_names_both_places(tmp_path: Path) -> None:
         ("[nowhere.yaml]", "there is no such file"),
         ("[../other.yaml]", "leaves the folder"),
         ("[/etc/passwd]", "leaves the folder"),
-        ('["pack:contact-centre"]', "the pack 'contact-centre' is not shipped yet"),
+        ('["pack:contact-centre"]', "needs the source 'calls'"),
         ("[metrics.yaml]", ""),
     ],
 )

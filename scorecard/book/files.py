@@ -9,13 +9,13 @@ from pathlib import Path
 
 from scorecard.book.notes import Notes, shown
 from scorecard.book.shapes.records import Fields
+from scorecard.book.shipped import PACKS, PackUse, pack_of, take
 from scorecard.book.texts import ON_DISK, Texts
 from scorecard.ground.errors import Place, Problem, did_you_mean
 from scorecard.ground.yamlfile import YamlList, YamlMap, YamlNode, YamlText, parse
 
 SECTIONS = ("sources", "teams", "processes", "panels", "reviews", "metrics")
 TOP_KEYS = ("version", "include", "organization", *SECTIONS, "defaults", "tests")
-PACKS = Path(__file__).parent / "packs"
 MOST_FILES = 1000
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
@@ -27,11 +27,23 @@ class BookFile:
     path: Path
     name: str
     root: YamlMap
+    pack: PackUse | None = None
     defaults: Fields | None = None
 
     @property
     def folder(self) -> Path:
         return self.path.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A file to read. ``shown_as``: its name for people; ``text`` stands in for its own; ``asked``: the include that names it."""
+
+    path: Path
+    shown_as: str
+    text: str | None = None
+    asked: YamlNode | None = None
+    pack: PackUse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,33 +125,38 @@ def read_files(
     Problems go to ``notes``.
     """
     written = Written()
-    waiting: list[tuple[Path, str, str | None, YamlText | None]] = [(path, name or str(path), text, None)]
-    seen: dict[Path, YamlText | None] = {path.resolve(): None}
+    waiting: list[Waiting] = [Waiting(path, name or str(path), text)]
+    seen: dict[Path, YamlNode | None] = {path.resolve(): None}
     while waiting:
-        each, shown_as, given, asked = waiting.pop(0)
-        root = _read_root(each, shown_as, given, asked, notes, ON_DISK if shown_as.startswith("pack:") else texts)
+        each = waiting.pop(0)
+        root = _read_root(each, notes, texts if each.pack is None else ON_DISK)
         if root is None:
             continue
-        file = BookFile(each, shown_as, root)
+        file = BookFile(each.path, each.shown_as, root, each.pack)
         written.files.append(file)
         _fill_file(file, environment, notes)
-        for include in _includes(file, notes):
-            for found, found_as in _matches(file, include, notes, texts):
-                if found.resolve() in seen:
-                    continue
-                if len(seen) > MOST_FILES:
-                    notes.error(include, f"more than {MOST_FILES} files are included")
-                    return written
-                seen[found.resolve()] = include
-                waiting.append((found, found_as, None, include))
+        if each.pack is not None:
+            take(root, each.pack, notes)
+            continue
+        for found in _included(file, notes, texts):
+            first = seen.get(found.path.resolve())
+            if found.path.resolve() in seen:
+                if found.pack is not None and first is not None:
+                    message = f"pack '{found.pack.name}' is included twice; the first time at {first.place}"
+                    notes.error(found.asked, message, "put what both say into one include")
+                continue
+            if len(seen) > MOST_FILES:
+                notes.error(found.asked, f"more than {MOST_FILES} files are included")
+                return written
+            seen[found.path.resolve()] = found.asked
+            waiting.append(found)
     for file in written.files:
         _merge(file, written, notes)
     return written
 
 
-def _read_root(
-    path: Path, name: str, text: str | None, asked: YamlText | None, notes: Notes, texts: Texts
-) -> YamlMap | None:
+def _read_root(each: Waiting, notes: Notes, texts: Texts) -> YamlMap | None:
+    path, name, text, asked = each.path, each.shown_as, each.text, each.asked
     problems: list[Problem] = []
     if text is None:
         text, problems = texts.text(path, name)
@@ -169,22 +186,24 @@ def _read_root(
     return root
 
 
-def _includes(file: BookFile, notes: Notes) -> Iterator[YamlText]:
+def _included(file: BookFile, notes: Notes, texts: Texts) -> Iterator[Waiting]:
+    """The files and packs that a file includes, in its order."""
     if "include" not in file.root.entries:
         return
     node = file.root.entries["include"][1]
     for item in node.items if isinstance(node, YamlList) else [node]:
-        if not isinstance(item, YamlText):
-            notes.error(item, "an include is a path such as metrics/*.yaml, or pack:NAME")
+        if isinstance(item, YamlMap) or (isinstance(item, YamlText) and item.text.strip().startswith("pack:")):
+            pack = pack_of(item, notes)
+            if pack is not None:
+                yield Waiting(PACKS / f"{pack.name}.yaml", f"pack:{pack.name}", None, item, pack)
+        elif not isinstance(item, YamlText):
+            notes.error(item, "an include is a path such as metrics/*.yaml, pack:NAME, or {pack: NAME, only: […]}")
         elif not item.empty:
-            yield item
+            yield from _matches(file, item, notes, texts)
 
 
-def _matches(file: BookFile, include: YamlText, notes: Notes, texts: Texts) -> Iterator[tuple[Path, str]]:
+def _matches(file: BookFile, include: YamlText, notes: Notes, texts: Texts) -> Iterator[Waiting]:
     pattern = include.text.strip()
-    if pattern.startswith("pack:"):
-        yield from _pack(include, pattern.removeprefix("pack:").strip(), notes)
-        return
     if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
         notes.error(
             include,
@@ -193,24 +212,13 @@ def _matches(file: BookFile, include: YamlText, notes: Notes, texts: Texts) -> I
         )
         return
     if not any(sign in pattern for sign in "*?["):
-        yield file.folder / pattern, str(Path(file.name).parent / pattern)
+        yield Waiting(file.folder / pattern, str(Path(file.name).parent / pattern), None, include)
         return
     found = texts.matches(file.folder, pattern)
     if not found:
         notes.error(include, f"no file matches the include '{shown(include)}'", f"looked in {file.folder}")
     for path in found:
-        yield path, str(Path(file.name).parent / path.relative_to(file.folder))
-
-
-def _pack(include: YamlText, name: str, notes: Notes) -> Iterator[tuple[Path, str]]:
-    shipped = sorted(path.stem for path in PACKS.glob("*.yaml"))
-    if name in shipped:
-        yield PACKS / f"{name}.yaml", f"pack:{name}"
-        return
-    hint = did_you_mean(name, shipped) or (
-        f"shipped packs: {', '.join(shipped)}" if shipped else "no packs are shipped yet"
-    )
-    notes.error(include, f"the pack '{name}' is not shipped yet", hint)
+        yield Waiting(path, str(Path(file.name).parent / path.relative_to(file.folder)), None, include)
 
 
 def _fill_file(file: BookFile, environment: Environment, notes: Notes) -> None:
@@ -292,7 +300,7 @@ def _merge(file: BookFile, written: Written, notes: Notes) -> None:
                 written.tests += [(item, file) for item in node.items]
             else:
                 notes.error(node, "'tests' takes a list", "begin each with '- name: …'")
-        elif name not in TOP_KEYS:
+        elif name not in TOP_KEYS and not (name == "needs" and file.pack is not None):
             notes.error(
                 key, f"unknown key '{name}'", did_you_mean(name, TOP_KEYS) or f"known keys: {', '.join(TOP_KEYS)}"
             )

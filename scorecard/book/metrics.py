@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from scorecard.book.files import BookFile, Entry
 from scorecard.book.kinds import NO_ROWS, Draft, measure_of
 from scorecard.book.model.metric import Change, Lead, Measure, Metric, Split
@@ -164,7 +166,15 @@ def _definition(entry: Entry) -> str:
     while lines and (not lines[-1].strip() or lines[-1].lstrip().startswith("#")):
         lines.pop()
     indent = entry.key.column - 1
-    return "\n".join(line[indent:] if not line[:indent].strip() else line.lstrip() for line in lines)
+    own = [line[indent:] if not line[:indent].strip() else line.lstrip() for line in lines]
+    return "\n".join([*own, *_adjusted(entry)])
+
+
+def _adjusted(entry: Entry) -> Iterator[str]:
+    """What the include of a pack says otherwise, as comments with their places."""
+    for name, (key, value) in entry.node.entries.items() if isinstance(entry.node, YamlMap) else ():
+        if key.file is not entry.key.file:
+            yield f"# {name}: {' '.join(value.written().split())} ({key.place})"
 
 
 def _places(fields: Fields) -> dict[str, Place]:

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from scorecard.book.cumulative import check_cumulative
-from scorecard.book.files import Written
+from scorecard.book.files import BookFile, Written
 from scorecard.book.model.metric import Age, Change, Cumulative, Formula, Metric, Scaling, Stock
 from scorecard.book.model.organization import ORGANIZATION, Team
 from scorecard.book.model.source import Source
-from scorecard.book.notes import Notes, Subject
+from scorecard.book.notes import Notes, Reference, Subject
 from scorecard.book.scope import parts_of
-from scorecard.ground.errors import Place, did_you_mean
+from scorecard.book.shipped import missing_source
+from scorecard.ground.errors import Place, Problem, did_you_mean
 from scorecard.ground.periods import GRAINS
 from scorecard.judgement.targets import FromSource
 
@@ -22,7 +23,10 @@ MEANT_IN_FORMULAS = {"days", "workdays", "previous", "year_ago"}
 
 def check_references(written: Written, notes: Notes) -> None:
     """Every name that is used is defined; a definition in error counts, so that one mistake is not reported twice."""
+    _check_pack_sources(written, notes)
     for reference in notes.references:
+        if _of_pack(reference, written) is not None and reference.what == "source":
+            continue  # said once for the pack
         if reference.what in SECTION_OF:
             known = set(written.sections[SECTION_OF[reference.what]])
         else:
@@ -41,6 +45,33 @@ def check_references(written: Written, notes: Notes) -> None:
             hint or _list(known, reference.what),
         )
     notes.subject = None
+
+
+def _of_pack(reference: Reference, written: Written) -> BookFile | None:
+    """The shipped file that holds the metric with this reference."""
+    section, name = reference.subject or ("", "")
+    entry = written.sections["metrics"].get(name) if section == "metrics" else None
+    return entry.file if entry is not None and entry.file.pack is not None else None
+
+
+def _check_pack_sources(written: Written, notes: Notes) -> None:
+    """One error for each source that a pack needs and nobody has defined, whatever number of metrics reads it."""
+    missing: dict[tuple[str, str], tuple[BookFile, list[str]]] = {}
+    for reference in notes.references:
+        file = _of_pack(reference, written)
+        if file is None or reference.what != "source" or reference.name in written.sections["sources"]:
+            continue
+        metrics = missing.setdefault((file.name, reference.name), (file, []))[1]
+        if reference.subject is not None and reference.subject[1] not in metrics:
+            metrics.append(reference.subject[1])
+    for (_, source), (file, metrics) in missing.items():
+        if file.pack is None:
+            continue
+        message, hint = missing_source(file.root, file.pack, source, metrics)
+        problem = Problem(message, file.pack.node.place, hint)
+        notes.found.append(problem)
+        for metric in metrics:
+            notes.blame(problem, ("metrics", metric))
 
 
 def _noun(subject: Subject) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from scorecard.book.functions import AGGREGATES, FORMULA_FUNCTIONS, FORMULA_WORDS, ROW_FUNCTIONS, TYPES
 from scorecard.book.presets import Preset, presets
 from scorecard.book.shapes import metric, organization, source
+from scorecard.book.shapes.include import INCLUDE
+from scorecard.book.shipped import FIXED
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -46,11 +48,12 @@ def _top() -> dict[str, object]:
         }
 
     include: dict[str, object] = {"type": "string", "examples": ["metrics/*.yaml", "pack:contact-centre"]}
+    pack = {"$ref": "#/$defs/include"}
     return {
         "version": {"enum": [1, "1"], "description": "the version of this format: 1"},
         "include": {
             "description": "other files of the same shape, relative to this one, or shipped packs",
-            "anyOf": [{"type": "array", "items": include}, include],
+            "anyOf": [{"type": "array", "items": {"anyOf": [include, pack]}}, include, pack],
         },
         "organization": {"$ref": "#/$defs/organization"},
         "sources": named("source", "where rows come from; each becomes a table of its name", dashes=False),
@@ -78,7 +81,15 @@ def _definitions() -> dict[str, object]:
         },
         "metric": _metric(),
         "test": metric.TEST.schema(),
+        "include": {**INCLUDE.schema(), "description": "a shipped pack, and how it is taken"},
+        "adjusted": {**_without(metric.METRIC.schema(), FIXED), "description": "what of a pack's metric is yours"},
     }
+
+
+def _without(schema: dict[str, object], names: frozenset[str]) -> dict[str, object]:
+    properties = schema["properties"]
+    assert isinstance(properties, dict)  # noqa: S101 - a record's schema
+    return {**schema, "properties": {name: told for name, told in properties.items() if name not in names}}
 
 
 def _source() -> dict[str, object]:
