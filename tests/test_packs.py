@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -209,3 +210,15 @@ def test_the_page_shows_what_is_shipped(pack: str) -> None:
     assert f"## `{pack}`" in page
     assert table(pack) in page, f"put this into docs/packs.md:\n{table(pack)}"
     assert listing(pack) in page, f"put this into docs/packs.md:\n{listing(pack)}"
+
+
+def test_the_pages_examples_load(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    sources = "sources:\n" + "".join(
+        f"  {name}: {{kind: csv, path: x.csv, every: 1h}}\n"
+        for name in [*needs("engineering"), *needs("contact-centre"), "helpdesk"]
+    )
+    for block in blocks:
+        people = "processes:\n  ticket-resolution: {title: Help, owner: Ana Ruiz, sop: https://example.com/1}\n"
+        assert len(read_book(write(tmp_path, HEAD + block + sources + people)).metrics) >= 5

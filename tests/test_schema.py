@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from scorecard.ground.yamlfile import parse
 from tests.bookfiles import COMPLETE, GOOD
 
 SCHEMA = json_schema()
+ROOT = Path(__file__).parent.parent
 
 
 def plain(text: str) -> Any:
@@ -41,6 +45,20 @@ def test_it_is_a_schema_and_plain_json() -> None:
 @pytest.mark.parametrize("text", [COMPLETE, GOOD])
 def test_it_accepts_good_files(text: str) -> None:
     assert errors(text) == []
+
+
+def valid_files() -> Iterator[tuple[str, str]]:
+    """(name, text) of everything that an editor must not mark: the demo, scenarios, fixtures of packs, and the pages' examples."""
+    for path in (ROOT / "metrics.yaml", *sorted(ROOT.glob("tests/*/*/metrics.yaml"))):
+        yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+    for page in sorted(ROOT.glob("docs/*.md")):
+        blocks = re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+        yield from ((f"{page.name}-{number}.yaml", block) for number, block in enumerate(blocks))
+
+
+@pytest.mark.parametrize(("name", "text"), list(valid_files()), ids=lambda told: told if len(told) < 60 else "")
+def test_it_accepts_everything_that_is_shown(name: str, text: str) -> None:
+    assert errors(text) == [], name
 
 
 @pytest.mark.parametrize(

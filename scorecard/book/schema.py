@@ -37,13 +37,17 @@ def functions() -> dict[str, object]:
     }
 
 
+NAMES = "A name is small letters, digits and _{}, and begins with a letter."
+"""What editors say instead of the pattern."""
+
+
 def _top() -> dict[str, object]:
     def named(reference: str, describe: str, *, dashes: bool) -> dict[str, object]:
         pattern = "^[a-z][a-z0-9_-]*$" if dashes else "^[a-z][a-z0-9_]*$"
         return {
             "type": "object",
             "description": describe,
-            "propertyNames": {"pattern": pattern},
+            "propertyNames": {"pattern": pattern, "patternErrorMessage": NAMES.format(" or -" if dashes else "")},
             "additionalProperties": {"$ref": f"#/$defs/{reference}"},
         }
 

@@ -13,7 +13,6 @@ import click
 from scorecard.cli.doors import session_of
 from scorecard.cli.filters import Filters, filtered
 from scorecard.cli.output import print_json, print_rows, reading_texts, status
-from scorecard.cli.revisions import version_of
 from scorecard.cli.session import Session
 from scorecard.cli.working import Version, Work, working
 from scorecard.ground.errors import NotFound, Problem, did_you_mean
@@ -43,6 +42,7 @@ COLUMNS = (
 @click.pass_context
 def diff(context: click.Context, metrics: tuple[str, ...], against: str | None, chosen: Filters) -> None:
     """What the working file changes: definitions, and every reading and colour that turns. Nothing is published."""
+    from scorecard.cli.revisions import version_of  # with subprocess, which no other command needs
     from scorecard.desk.definitions import compare
 
     session = session_of(context)

@@ -213,5 +213,5 @@ def _elsewhere(kind: str) -> tuple[tuple[str, str], ...]:
 
 
 SOURCE_OF_KIND = {kind: Record(_with_needs(kind), _elsewhere(kind)) for kind in KINDS}
-ANY_SOURCE = Record((*_SHARED, *{key.name: key for keys in OF_KIND.values() for key in keys}.values()))
+ANY_SOURCE = Record((*_SHARED, *{key.name: key for keys in reversed(OF_KIND.values()) for key in keys}.values()))
 """What a source of an unknown kind is read by, so that its other mistakes show too."""
