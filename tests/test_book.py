@@ -465,10 +465,10 @@ def test_five_hundred_metrics_take_a_blink(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD + body)
     seconds = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         read_book(path)
-        seconds.append(time.perf_counter() - began)
-    assert min(seconds) < 1  # about 0.1 s on a quiet machine; the bound only catches accidents
+        seconds.append(time.process_time() - began)
+    assert min(seconds) < 1  # CPU; about 0.15 s, the bound only catches accidents
 
 
 def test_the_complete_example_is_the_one_of_the_reference() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from scorecard.book.notes import Notes, shown
@@ -89,6 +90,10 @@ class Environment:
                 return values[name]
         return None
 
+    def places(self, folder: Path) -> tuple[Path, Path]:
+        """The files in which names of this folder's files are looked up."""
+        return folder / ".env", self._home / ".env"
+
     def _file(self, folder: Path) -> Mapping[str, str]:
         if folder not in self._beside:
             self._beside[folder] = _read_dotenv(folder / ".env")
@@ -129,6 +134,7 @@ def read_files(
     seen: dict[Path, YamlNode | None] = {path.resolve(): None}
     while waiting:
         each = waiting.pop(0)
+        notes.watch(each.path)
         root = _read_root(each, notes, texts if each.pack is None else ON_DISK)
         if root is None:
             continue
@@ -214,6 +220,8 @@ def _matches(file: BookFile, include: YamlText, notes: Notes, texts: Texts) -> I
     if not any(sign in pattern for sign in "*?["):
         yield Waiting(file.folder / pattern, str(Path(file.name).parent / pattern), None, include)
         return
+    fixed = takewhile(lambda part: not any(sign in part for sign in "*?["), Path(pattern).parts)
+    notes.watch(file.folder.joinpath(*fixed))  # a folder changes when a file comes or goes
     found = texts.matches(file.folder, pattern)
     if not found:
         notes.error(include, f"no file matches the include '{shown(include)}'", f"looked in {file.folder}")
@@ -244,6 +252,8 @@ def _variable_place(scalar: YamlText, at: int | None = None) -> Place:
 
 def _fill(scalar: YamlText, key: str, file: BookFile, environment: Environment, notes: Notes) -> None:
     filled, end, missing = [], 0, False
+    for place in environment.places(file.folder):
+        notes.watch(place)
     for match in _VARIABLE.finditer(scalar.text):
         name = match[1].strip()
         value = environment.value(name, file.folder) if re.fullmatch(r"[A-Za-z_]\w*", name) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from scorecard.ground.errors import Place, Problem
 from scorecard.ground.yamlfile import YamlNode, YamlText
@@ -26,7 +27,7 @@ class Reference:
 
 
 class Notes:
-    """The problems so far, whose they are, and the secrets that no text may show."""
+    """The problems so far, whose they are, the secrets that no text may show, and the paths that the book rests on."""
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
@@ -35,11 +36,16 @@ class Notes:
         self.broken: dict[Subject, list[Problem]] = {}
         self.fatal: list[Problem] = []
         self.references: list[Reference] = []
+        self.watched: dict[str, None] = {}
 
     def error(self, at: YamlNode | Place | None, message: str, hint: str | None = None) -> None:
         problem = Problem(message, at.place if isinstance(at, YamlNode) else at, hint)
         self.found.append(problem)
         self.blame(problem, self.subject)
+
+    def watch(self, path: Path) -> None:
+        """Notes a file or folder whose change may change the book, whether it is there or not."""
+        self.watched[str(path)] = None
 
     def blame(self, problem: Problem, subject: Subject | None) -> None:
         """Notes whose mistake a problem is; a mistake of nobody in particular is fatal."""

@@ -48,6 +48,7 @@ def _holidays(fields: Fields, file: BookFile, allowed: tuple[str, ...], notes: N
         hint = "move it there, or list its folder in organization.allow_paths"
         notes.error(node, f"'holidays' of {fields.owner} is '{shown(node)}', which leaves the folder of its file", hint)
         return None
+    notes.watch(file.folder / text)
     name = str((file.folder / text) if file.folder.is_absolute() else (type(file.path)(file.name).parent / text))
     try:
         with (file.folder / text).open(encoding="utf-8-sig", newline="") as stream:

@@ -38,8 +38,16 @@ def read_book(
     notes, _, book = _read(path, environment, text, texts, name)
     errors = [problem for problem in notes.found if problem.severity == "error"]
     if errors:
-        raise Refused(*in_order(notes.redacted(notes.found)))
+        raise NoBook(tuple(notes.watched), *in_order(notes.redacted(notes.found)))
     return book
+
+
+class NoBook(Refused):
+    """A book in error. ``watched``: the files and folders of which one must change before it can be read."""
+
+    def __init__(self, watched: tuple[str, ...], *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.watched = watched
 
 
 def read_lenient(
@@ -144,6 +152,7 @@ def _sound(written: Written, parts: build.Parts, notes: Notes) -> Book:
         metrics=metrics, tests=parts.tests, files=tuple(str(file.path) for file in written.files),
         texts={absolute(f.path): f.root.file.text for f in written.files if not f.name.startswith("pack:")},
         secrets=tuple(sorted(s for s in notes.secrets if s)), digest=_digest(written), broken=broken,
+        watched=tuple(notes.watched),
     )  # fmt: skip
 
 

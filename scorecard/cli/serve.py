@@ -86,7 +86,9 @@ class Life:
         self.stopping = False
         self._session = session
         self._secret = token_secret(product.data)
-        self._files = signature(product.book.files)
+        self._watched = product.book.watched or (str(product.config),)
+        self._files: tuple[object, ...] = signature(self._watched)
+        self._seen = self._files
         self._commands = threading.Lock()
 
     # -- what the web asks for ---------------------------------------------------------------------------------
@@ -171,28 +173,38 @@ class Life:
     def beat(self) -> None:
         """Once a second: what the clock alone changes, and a saved metrics.yaml."""
         self.product.refresher.publish_if_turned()
-        now = signature(self.product.refresher.book.files or (str(self.product.config),))
-        if now != self._files:
+        now = signature(self._watched)
+        if now not in (self._files, self._seen):
+            self._seen = now  # perhaps half written: it is read when it has kept still from one beat to the next
+        elif now != self._files:
             self._files = now
             self._reread()
 
     def _reread(self) -> None:
-        from scorecard.book.read import read_book
+        from scorecard.book.read import NoBook, read_book
 
         refresher = self.product.refresher
         try:
             book = read_book(self.product.config)
-        except Refused as refused:
+        except NoBook as refused:
             log.warning("metrics.yaml is not taken over, the book before stays: %s", refused)
             refresher.keep_book(refused.problems)
+            self._watch((*refresher.book.watched, *refused.watched))
             return
-        if book.digest == refresher.book.digest and not refresher.file_problems:
+        self._watch(book.watched)
+        if book.means_the_same(refresher.book) and not refresher.file_problems:
             return
         self.product.book = book
         refresher.replace_book(book)
-        self._files = signature(book.files)
         if self.schedule is not None:
             self.schedule.replace(dict(book.sources), refresher.calendar)
+
+    def _watch(self, paths: Sequence[str]) -> None:
+        """Looks at these files from now on. Where they are others than before, they are read once more: one may have changed
+        since."""
+        if set(paths) != set(self._watched):
+            self._watched = tuple(dict.fromkeys(paths))
+            self._files = self._seen = ()
 
 
 def signature(files: Sequence[str]) -> tuple[object, ...]:
@@ -201,7 +213,7 @@ def signature(files: Sequence[str]) -> tuple[object, ...]:
     for name in files:
         try:
             state = Path(name).stat()
-            found.append((name, state.st_mtime_ns, state.st_size))
+            found.append((name, state.st_mtime_ns, state.st_size, state.st_ino))
         except OSError:
             found.append((name, None))  # between two steps of an editor's save
     return tuple(found)

@@ -61,6 +61,7 @@ class Book:
     """All definitions. Mappings keep the file's order. ``digest`` changes when any definition does.
 
     ``broken`` names metrics that could not be read (only in a lenient read), with their problems; they are not in ``metrics``.
+    ``watched``: every file and folder whose change may change the book: the files, holidays, `.env`, folders of globs.
     ``texts``: the files' absolute paths → what was read from them (``${NAME}`` as written), the main file first.
     """
 
@@ -77,6 +78,7 @@ class Book:
     texts: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     digest: str = ""
+    watched: tuple[str, ...] = ()
     broken: Mapping[str, Broken] = field(default_factory=dict)
 
     def metric(self, name: str) -> Metric:
@@ -111,3 +113,12 @@ class Book:
     def scorecards(self) -> tuple[str, ...]:
         """Every name that has a scorecard: the organisation, teams, processes."""
         return (ORGANIZATION, *self.teams, *self.processes)
+
+    def means_the_same(self, other: Book) -> bool:
+        """Whether nothing differs that matters: comments and places do not, holidays and values of `.env` do."""
+        return self._meant() == other._meant()
+
+    def _meant(self) -> tuple[object, ...]:
+        holidays = {name: team.holidays for name, team in self.teams.items()}
+        options = {name: source.options for name, source in self.sources.items()}
+        return self.digest, self.organization, holidays, options, self.secrets
