@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from scorecard.book.later import MEASURES as LATER
+from scorecard.book.read import read_book
+from scorecard.book.shapes.metric import MEASURE_NAMES
 from scorecard.cli.main import execute
 from scorecard.cli.session import Session
 
@@ -65,9 +68,35 @@ def test_the_table_of_a_section_is_what_its_example_gives(shown: Shown, tmp_path
     (tmp_path / "metrics.yaml").write_text(HEAD + shown.definitions, encoding="utf-8")
     command(tmp_path, shown.now, "refresh")
     assert len(shown.rows) >= 2
+    readings = {}
+    for period in dict.fromkeys(row["period"] for row in shown.rows):
+        names = sorted({row["metric"] for row in shown.rows if row["period"] == period})
+        for told in command(tmp_path, shown.now, "values", *names, "--period", period)["readings"]:
+            readings[told["metric"], period] = told
     for row in shown.rows:
-        (reading,) = command(tmp_path, shown.now, "values", row["metric"], "--period", row["period"])["readings"]
+        reading = readings[row["metric"], row["period"]]
         expected, seen = number(row["value"]), reading["value"]
         same = seen is expected if expected is None or seen is None else math.isclose(seen, expected, rel_tol=1e-12)
         assert same, (row, reading)
         assert all(reading[key] == row[key] for key in ("status", "reason") if key in row), (row, reading)
+
+
+def test_every_measure_that_is_computed_has_a_number_on_the_page(tmp_path: Path) -> None:
+    seen: set[str] = set()
+    for shown in sections():
+        (tmp_path / "metrics.yaml").write_text(HEAD + shown.definitions, encoding="utf-8")
+        book = read_book(tmp_path / "metrics.yaml")
+        seen |= {key for row in shown.rows for key in book.metrics[row["metric"]].places}
+        seen |= {
+            f"stock.{key}"
+            for m in book.metrics.values()
+            if "stock" in m.places
+            for key in ("opened", "level")
+            if f"stock.{key}" in m.places
+        }
+    waiting = {name.replace("stock: {level}", "stock.level") for _, name in LATER.values()}
+    wanted = {name for name in MEASURE_NAMES if not name[1:].isdigit() or name == "p90"} | {
+        "stock.opened",
+        "stock.level",
+    }
+    assert wanted - waiting - seen == set()

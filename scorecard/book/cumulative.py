@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-import sqlglot.expressions as exp
-
 from scorecard.book.model.metric import (
     Age,
     Change,
@@ -57,9 +55,9 @@ def check_cumulative(metric: Metric, metrics: Mapping[str, Metric], place: Place
             through = "" if name == of else f" (in '{of}')"
             notes.error(place, f"metric '{metric.name}' runs up '{name}'{through}, {why[0]}", why[1])
         if isinstance(part.measure, Formula):
-            looks_back = next(part.measure.expression.tree.find_all(exp.Anonymous), None)
+            looks_back = next((n for n in part.measure.expression.outline.walk() if n.form == "call"), None)
             if looks_back is not None:
-                message = f"metric '{metric.name}' runs up '{name}', a formula with {looks_back.name.lower()}()"
+                message = f"metric '{metric.name}' runs up '{name}', a formula with {looks_back.name}()"
                 notes.error(place, message, "write the formula over cumulative metrics instead")
             waiting += sorted(part.measure.expression.columns)
     if metric.grain == "hour":
