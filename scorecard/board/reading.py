@@ -24,6 +24,15 @@ class Overridden:
 
 
 @dataclass(frozen=True, slots=True)
+class Restated:
+    """A final value that has changed since: what it was, in words, and when the change was first seen (aware)."""
+
+    value: float
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """Everything `scorecard values`, the API and the pages carry of one value. Shares are fractions.
 
@@ -67,6 +76,7 @@ class Reading:
     conclusive: bool | None = None
     quiet_until: datetime | None = None
     override: Overridden | None = None
+    restated: Restated | None = None
     trail: tuple[Mapping[str, object], ...] = field(default=(), compare=False)
 
     def at(self, now: datetime) -> Reading:
@@ -161,6 +171,9 @@ class Reading:
             "signals": list(self.signals),
             "conclusive": self.conclusive,
             "override": None if self.override is None else _override_json(self.override.override),
+            "restated": None
+            if self.restated is None
+            else {"from": self.restated.value, "text": self.restated.text, "at": utc_text(self.restated.at)},
             "loaded_at": utc_text(self.loaded_at),
             "data_until": utc_text(self.data_until),
             "fresh_until": utc_text(self.fresh_until),

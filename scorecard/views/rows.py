@@ -12,16 +12,15 @@ from scorecard.board.cards import standing_on
 from scorecard.board.reading import Reading, Scorecard
 from scorecard.book.model.metric import Metric
 from scorecard.book.scope import adds_up
-from scorecard.ground.clock import utc_text
 from scorecard.ground.numbers import print_value
 from scorecard.views.address import Address
+from scorecard.views.ageing import Mark, mark, standing
 from scorecard.views.theme import word
 from scorecard.views.wording import (
     change,
     clock_text,
     counted,
     limit_text,
-    milliseconds,
     person,
     plain,
     range_text,
@@ -31,12 +30,11 @@ from scorecard.views.wording import (
 )
 
 HISTORY = 13
-Mark = list[Any]
-"""[status, fresh until in ms or None, whether it counts]: enough for the browser to roll up and to age a card."""
 
 
 def spark(board: Board, reading: Reading, metric: Metric, now: datetime, last: int = HISTORY) -> dict[str, Any]:
     """The last periods up to the reading's own: values, targets, statuses and a sentence for screen readers."""
+    zone = board.book.organization.timezone
     series = list(board.series(metric.name, reading.grain, reading.slice, now, last, reading.period))
     if not series or series[-1].period != reading.period:
         series = [*series, reading][-last:]
@@ -49,13 +47,13 @@ def spark(board: Board, reading: Reading, metric: Metric, now: datetime, last: i
         label += "no values"
     aim = limit_text(metric, reading.target, reading.value)
     return {
-        "points": [_point(r, adds_up(board.book, metric)) for r in series],
+        "points": [_point(r, adds_up(board.book, metric), zone, now) for r in series],
         "label": label + (f", target {aim}" if aim else ""),
     }
 
 
-def _point(reading: Reading, paced: bool) -> dict[str, Any]:
-    target = reading.target
+def _point(reading: Reading, paced: bool, zone: str, now: datetime) -> dict[str, Any]:
+    target, aged = reading.target, standing(reading, zone, now)
     # A few days beside whole periods would look like a collapse: what adds up is drawn where it is heading, if anywhere.
     said = "no value" if reading.value is None else reading.text
     value = reading.value if reading.projected is None else reading.projected.value
@@ -64,8 +62,7 @@ def _point(reading: Reading, paced: bool) -> dict[str, Any]:
     return {
         "value": value,
         "target": None if target is None else list(target) if isinstance(target, tuple) else [target],
-        "status": reading.status,
-        "fresh": milliseconds(reading.fresh_until),
+        **{key: aged[key] for key in ("status", "fresh", "until", "judged", "thin")},
         "running": reading.running,
         "label": f"{reading.period}: {said}, {word(reading.status, reading.reason)}",
     }
@@ -91,7 +88,8 @@ def row(board: Board, reading: Reading, address: Address, now: datetime, around:
         "title": metric.title,
         "slice": None if reading.slice is None else board.title(reading.slice[1]),
         "href": kept.to(f"/metrics/{metric.name}", reading.slice),
-        "tags": _tags(reading),
+        **(aged := standing(reading, zone, now)),
+        "tags": [*_tags(reading), *aged["tags"]],
         "under": _under(board, metric, reading, around),
         "owner": person(board.book.owner_of(metric)),
         "number": number,
@@ -103,12 +101,6 @@ def row(board: Board, reading: Reading, address: Address, now: datetime, around:
         "target": None if aim is None else {"text": aim, "title": f"Target {aim}"},
         "change": change(metric, reading),
         "spark": spark(board, reading, metric, now),
-        "status": reading.status,
-        "word": word(reading.status, reading.reason),
-        "reason": reading.reason,
-        "because": _sentence(reading.because),
-        "stale": _sentence(_when_stale(reading, zone, now)),
-        "fresh": milliseconds(reading.fresh_until),
         "period": reading.period,
         "dates": reading_span(reading),
         "running": reading.running,
@@ -123,15 +115,6 @@ def _so_far(metric: Metric, reading: Reading) -> str:
     return value_text(metric, reading.value)
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
-
-
-def _when_stale(reading: Reading, zone: str, now: datetime) -> str:
-    loaded = clock_text(reading.loaded_at, zone, now) or utc_text(reading.loaded_at) or "ever"
-    return f"no good load since {loaded}; it was: {reading.because}"
-
-
 def _tags(reading: Reading) -> list[dict[str, str]]:
     tags = []
     if reading.running:
@@ -144,14 +127,6 @@ def _tags(reading: Reading) -> list[dict[str, str]]:
                 "text": "provisional",
                 "kind": "running",
                 "title": "The period has ended; late data may still change this number",
-            }
-        )
-    if reading.conclusive is False:
-        tags.append(
-            {
-                "text": "not conclusive",
-                "kind": "thin",
-                "title": "So few observations that chance alone could turn the colour",
             }
         )
     return tags
@@ -204,7 +179,7 @@ def marks(board: Board, card: Scorecard) -> list[Mark]:
         (s.metric.name, s.slice): s.rolls_up and s.metric.weight > 0
         for s in standing_on(board.book, card.name, board.readings)
     }
-    return [[r.status, milliseconds(r.fresh_until), counting.get((r.metric, r.slice), True)] for r in card.readings]
+    return [mark(r, counting.get((r.metric, r.slice), True)) for r in card.readings]
 
 
 def beside(board: Board, card: Scorecard) -> set[tuple[str, tuple[str, str] | None]]:
@@ -232,5 +207,19 @@ def _whole(
     if reading is None or (reading.text, reading.status) == (part.text, part.status):
         return None
     full = row(board, reading, address, now)
-    kept = ("text", "status", "word", "reason", "because", "stale", "fresh", "href")
+    kept = (
+        "text",
+        "status",
+        "word",
+        "reason",
+        "because",
+        "stale",
+        "fresh",
+        "until",
+        "judged",
+        "by",
+        "thin",
+        "tags",
+        "href",
+    )
     return {key: full[key] for key in kept}

@@ -31,24 +31,37 @@
     return typeof address === "string" && address[0] === "/";
   };
 
-  /* A reading, or a mark of one, as it must be shown now: grey and stale once its freshness has run out. */
+  /* A reading as it must be shown now: judged once an override has ended, grey and stale once its freshness has run out. */
+  function ended(until, now) {
+    return until !== null && until !== undefined && now >= until;
+  }
+  function without(tags, kinds) {
+    return tags
+      ? tags.filter(function (tag) {
+          return kinds.indexOf(tag.kind) < 0;
+        })
+      : tags;
+  }
   S.isStale = function (item, now) {
     return item.fresh !== null && item.fresh !== undefined && now > item.fresh && item.status !== "grey";
   };
   S.shown = function (item, now) {
+    if (item.judged && ended(item.until, now)) item = Object.assign({}, item, item.judged, { judged: null, until: null, by: null, tags: without(item.tags, ["said"]) });
     if (!S.isStale(item, now)) return item;
-    return Object.assign({}, item, { status: "grey", word: "Stale", reason: "stale", because: item.stale, turned: true });
+    return Object.assign({}, item, { status: "grey", word: "Stale", reason: "stale", because: item.stale, turned: true, thin: false, by: null, tags: without(item.tags, ["said", "thin"]) });
   };
 
   const ORDER = ["red", "amber", "grey", "green", "neutral"];
   S.ORDER = ORDER;
-  /* Marks are [status, fresh until (ms or null), counts?]: the counts, and the worst of those that count. Grey is never rolled up to green. */
+  /* Marks are [status, fresh until (ms or null), counts?], and under an override also [until (ms or null), judged status]: the
+     counts, and the worst of those that count. Grey is never rolled up to green. */
   S.tally = function (marks, now) {
     const counts = { red: 0, amber: 0, grey: 0, green: 0, neutral: 0 };
     let worst = "neutral";
     marks.forEach(function (mark) {
       if (!mark[2]) return;
-      const status = mark[1] !== null && now > mark[1] ? "grey" : mark[0];
+      const judged = ended(mark[3], now) ? mark[4] : mark[0];
+      const status = mark[1] !== null && now > mark[1] ? "grey" : judged;
       counts[status] += 1;
       if (status !== "neutral" && (worst === "neutral" || ORDER.indexOf(status) < ORDER.indexOf(worst))) worst = status;
     });
@@ -70,11 +83,13 @@
     const found = [];
     (function walk(node) {
       if (Array.isArray(node)) {
-        if (node.length === 3 && typeof node[0] === "string" && ORDER.indexOf(node[0]) >= 0) {
+        if ((node.length === 3 || node.length === 5) && typeof node[0] === "string" && ORDER.indexOf(node[0]) >= 0) {
           if (typeof node[1] === "number") found.push(node[1]);
+          if (typeof node[3] === "number") found.push(node[3]);
         } else node.forEach(walk);
       } else if (node && typeof node === "object") {
         if (typeof node.fresh === "number") found.push(node.fresh);
+        if (typeof node.until === "number") found.push(node.until);
         Object.keys(node).forEach(function (key) {
           const child = node[key];
           if (child && typeof child === "object") walk(child);

@@ -22,16 +22,59 @@
     const parts = SHAPES[props.status].map(function (part, index) {
       return h(part[0], Object.assign({ key: index }, part[1]));
     });
-    return h("svg", { className: "shape " + props.status, viewBox: "0 0 16 16", "aria-hidden": true, focusable: "false" }, parts);
+    const thin = props.thin && props.status !== "grey";
+    const hatched = thin ? { style: { fill: "url(#thin-" + props.status + ")" } } : {};
+    return h("svg", Object.assign({ className: "shape " + props.status + (thin ? " thin" : ""), viewBox: "0 0 16 16", "aria-hidden": true, focusable: "false" }, hatched), parts);
+  };
+
+  /* One pattern per colour, for what is not conclusive: stripes say it without any colour. Drawn once on every page. */
+  S.Hatches = function () {
+    return h(
+      "svg",
+      { className: "hatches", width: 0, height: 0, "aria-hidden": true, focusable: "false" },
+      h(
+        "defs",
+        null,
+        ["red", "amber", "green", "neutral"].map(function (status) {
+          return h(
+            "pattern",
+            { key: status, id: "thin-" + status, className: status, patternUnits: "userSpaceOnUse", width: 4, height: 4, patternTransform: "rotate(45)" },
+            h("rect", { className: "bed", width: 4, height: 4 }),
+            h("rect", { className: "stripe", width: 1.7, height: 4 })
+          );
+        })
+      )
+    );
+  };
+
+  /* What the stripes mean, wherever some are on the page. */
+  S.Legend = function (props) {
+    if (!props.thin) return null;
+    return h("p", { className: "legend" }, h("i", { className: "swatch", "aria-hidden": true }), "Hatched: not conclusive, so few observations that chance alone could turn the colour");
+  };
+
+  const PERSON = "M8 8.2a3 3 0 1 0 0-6 3 3 0 0 0 0 6zm-5.6 6.2c.3-3 2.6-4.7 5.6-4.7s5.3 1.7 5.6 4.7z";
+
+  /* A small person where somebody's word stands instead of the judged colour. */
+  S.By = function (props) {
+    if (!props.by) return null;
+    return h(
+      window.React.Fragment,
+      null,
+      h("svg", { className: "by", viewBox: "0 0 16 16", "aria-hidden": true, focusable: "false" }, h("path", { d: PERSON })),
+      h("span", { className: "unseen" }, ", set by " + props.by)
+    );
   };
 
   S.Chip = function (props) {
     const item = props.item;
     return h(
       "span",
-      { className: "chip " + item.status, "data-reason": item.reason },
-      h(S.Shape, { status: item.status }),
-      h("span", { className: "word" }, item.word || WORDS[item.status])
+      { className: "chip " + item.status + (item.thin ? " thin" : "") + (item.by ? " said" : ""), "data-reason": item.reason },
+      h(S.Shape, { status: item.status, thin: item.thin }),
+      h("span", { className: "word" }, item.word || WORDS[item.status]),
+      item.thin ? h("span", { className: "unseen" }, ", not conclusive") : null,
+      h(S.By, { by: item.by })
     );
   };
 

@@ -92,8 +92,8 @@
               const line = S.shown(raw, props.now);
               return h(
                 "tr",
-                { key: line.period, className: line.status, "data-period": line.period },
-                h("th", { scope: "row" }, h("b", null, line.period), h("span", { className: "faint" }, line.dates), line.running ? h(S.Tag, { kind: "running" }, "running") : line.provisional ? h(S.Tag, { kind: "running" }, "provisional") : null),
+                { key: line.period, className: line.status + (line.thin ? " thin" : ""), "data-period": line.period },
+                h("th", { scope: "row" }, h("b", null, line.period), h("span", { className: "faint" }, line.dates), line.running ? h(S.Tag, { kind: "running" }, "running") : line.provisional ? h(S.Tag, { kind: "running" }, "provisional") : null, line.tags.filter(function (tag) { return tag.kind === "restated"; }).map(function (tag) { return h(S.Tag, { key: tag.text, kind: tag.kind, title: tag.title }, tag.text); })),
                 h("td", { className: "right strong" }, h(S.Live, { text: line.text, of: props.of + line.period })),
                 h("td", { className: "right" }, line.target || "–"),
                 h("td", { className: "right" }, h(S.Change, { change: line.change })),
@@ -220,7 +220,7 @@
       null,
       h(
         "section",
-        { className: "card hero " + item.status, "data-status": item.status, "aria-label": "The shown period" },
+        { className: "card hero " + item.status + (item.thin ? " thin" : ""), "data-status": item.status, "aria-label": "The shown period" },
         h(
           "div",
           { className: "hero-value" },

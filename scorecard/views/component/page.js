@@ -174,6 +174,6 @@
       [page]
     );
     if (!page) return h("div", { id: props.id, className: "opening", role: "status" }, h("span", { className: "unseen" }, "Loading the scorecard"));
-    return h("div", { id: props.id, className: "root", "data-version": page.version, "data-link": link.state }, h(Draw, { page: page, link: link, chart: props.children, ask: asking.ask }));
+    return h("div", { id: props.id, className: "root", "data-version": page.version, "data-link": link.state }, h(S.Hatches), h(Draw, { page: page, link: link, chart: props.children, ask: asking.ask }));
   };
 })();

@@ -11,7 +11,7 @@
     return h(
       "div",
       { className: "details", id: props.id },
-      h("p", { className: "because" }, h(S.Shape, { status: item.status }), item.because),
+      h("p", { className: "because" }, h(S.Shape, { status: item.status, thin: item.thin }), item.because),
       h(
         "dl",
         null,
@@ -25,7 +25,7 @@
 
   /* A slice's row says what the whole is, so that a part is never taken for all of it. */
   function Whole(props) {
-    return h(S.Link, { href: props.whole.href, className: "whole " + props.whole.status, title: props.whole.because }, "all together " + props.whole.text, h(S.Shape, { status: props.whole.status }), h("span", { className: "unseen" }, props.whole.word));
+    return h(S.Link, { href: props.whole.href, className: "whole " + props.whole.status, title: props.whole.because }, "all together " + props.whole.text, h(S.Shape, { status: props.whole.status, thin: props.whole.thin }), h("span", { className: "unseen" }, props.whole.word));
   }
 
   S.Row = function (props) {
@@ -35,7 +35,7 @@
     const id = "why-" + item.key.replace(/[^a-z0-9-]/gi, "-");
     const row = h(
       "tr",
-      { role: "row", className: "row " + item.status + (open ? " open" : ""), "data-metric": item.metric, "data-status": item.status },
+      { role: "row", className: "row " + item.status + (item.thin ? " thin" : "") + (open ? " open" : ""), "data-metric": item.metric, "data-status": item.status },
       h(
         "th",
         { role: "rowheader", scope: "row", className: "c-name" },
@@ -108,7 +108,8 @@
             return h(S.Row, { key: item.key, item: item, now: props.now });
           })
         )
-      )
+      ),
+      h(S.Legend, { thin: group.rows.some(function (item) { return S.shown(item, props.now).thin; }) })
     );
   };
 

@@ -21,9 +21,11 @@
     return [low - pad, high + pad];
   }
 
-  function mark(status, x, y, r, key, label) {
-    const title = h("title", null, label);
-    const common = { key: key, className: "dot " + status };
+  function mark(point, x, y, r, key, label) {
+    const status = point.status;
+    const title = h("title", null, label + (point.thin ? ", not conclusive" : ""));
+    const common = { key: key, className: "dot " + status + (point.thin ? " thin" : "") };
+    if (point.thin) common.style = { fill: "url(#thin-" + status + ")" };
     if (status === "red") return h("rect", Object.assign(common, { x: x - r * 0.9, y: y - r * 0.9, width: r * 1.8, height: r * 1.8 }), title);
     if (status === "amber")
       return h("path", Object.assign(common, { d: "M" + x + " " + (y - r * 1.15) + "l" + r * 1.15 + " " + r * 2 + "h" + -r * 2.3 + "z" }), title);
@@ -93,8 +95,8 @@
     const scale = props.scale || 1;
     const dots = points.map(function (point, i) {
       if (point.value === null) return null;
-      const status = S.isStale(point, now) ? "grey" : point.status;
-      return mark(status, x(i), y(point.value), (i === last ? 3.9 : 2.1) * scale, i, point.label);
+      const shown = S.shown(point, now);
+      return mark(shown, x(i), y(point.value), (i === last ? 3.9 : 2.1) * scale, i, point.label);
     });
     const marked = props.dots === "last" ? dots[last] : dots;
     return h(

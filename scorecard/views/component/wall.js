@@ -109,13 +109,13 @@
     const wide = props.width / u > 23;
     return h(
       "article",
-      { className: "tile " + item.status + (wide ? " wide" : ""), "data-metric": item.metric, "data-status": item.status, "aria-label": title + ": " + item.text + ", " + item.word, style: { fontSize: u + "px" } },
+      { className: "tile " + item.status + (wide ? " wide" : "") + (item.thin ? " thin" : ""), "data-metric": item.metric, "data-status": item.status, "aria-label": title + ": " + item.text + ", " + item.word + (item.thin ? ", not conclusive" : "") + (item.by ? ", set by " + item.by : ""), style: { fontSize: u + "px" } },
       h("h2", { className: narrow ? "narrow" : "" }, title),
       h("div", { className: "tile-value", style: { fontSize: size * u + "px" } }, h(S.Number, { item: item })),
       h("div", { className: "tile-aim" }, h(S.Chip, { item: item }), h("span", { className: "aim-text" }, aim), together ? change : null),
       together || !(change || item.heading) ? null : h("div", { className: "tile-aim second" }, change, item.heading ? h("span", { className: "tile-heading" }, ranged ? item.heading + " (" + item.range + ")" : item.heading) : null),
       h(FittedSpark, { spark: item.spark, now: props.now, unit: u }),
-      h("footer", null, h("span", { className: "closed-period" }, closed.period.replace(/^\d{4}-(?=[WQ])/, "")), h("b", null, closed.text), h("span", { className: "closed-chip " + closed.status }, h(S.Shape, { status: closed.status }), closed.word))
+      h("footer", null, h("span", { className: "closed-period" }, closed.period.replace(/^\d{4}-(?=[WQ])/, "")), h("b", null, closed.text), h("span", { className: "closed-chip " + closed.status }, h(S.Shape, { status: closed.status, thin: closed.thin }), closed.word, closed.thin ? h("span", { className: "unseen" }, ", not conclusive") : null, h(S.By, { by: closed.by })))
     );
   }
 
@@ -211,6 +211,7 @@
         "footer",
         { className: "wall-low" },
         h(Health, { page: page, link: props.link }),
+        slide.tiles.some(function (tile) { return S.shown(tile, props.now).thin || S.shown(tile.closed, props.now).thin; }) ? h("span", { className: "wall-legend" }, h("i", { className: "swatch", "aria-hidden": true }), "not conclusive") : null,
         page.notices.length ? h("span", { className: "wall-notice" }, h(S.Shape, { status: "amber" }), page.notices.length === 1 ? page.notices[0].message : page.notices.length + " problems in metrics.yaml") : null,
         slides.length > 1
           ? h(

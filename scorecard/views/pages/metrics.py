@@ -13,14 +13,13 @@ from scorecard.book.model.organization import ORGANIZATION
 from scorecard.ground.errors import NotFound, Problem, did_you_mean
 from scorecard.judgement.status import STATUSES
 from scorecard.views.address import Address
+from scorecard.views.ageing import standing
 from scorecard.views.pages.scorecards import columns
 from scorecard.views.rows import Around, row
-from scorecard.views.theme import word
 from scorecard.views.wording import (
     change,
     clock_text,
     limit_text,
-    milliseconds,
     person,
     plain,
     reading_span,
@@ -233,12 +232,7 @@ def _line(board: Board, metric: Metric, reading: Reading, now: datetime) -> dict
         "target": limit_text(metric, reading.target, reading.value),
         "change": change(metric, reading),
         "n": None if reading.n is None else plain(reading.n),
-        "status": reading.status,
-        "word": word(reading.status, reading.reason),
-        "reason": reading.reason,
-        "because": reading.because,
-        "stale": f"no good load since {clock_text(reading.loaded_at, zone, now) or 'ever'}",
-        "fresh": milliseconds(reading.fresh_until),
+        **standing(reading, zone, now),
         "running": reading.running,
         "provisional": reading.provisional,
     }

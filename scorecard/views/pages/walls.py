@@ -14,9 +14,9 @@ from scorecard.book.scope import sources_of
 from scorecard.ground.errors import NotFound, Problem, did_you_mean
 from scorecard.judgement.status import STATUSES
 from scorecard.views.address import Address
+from scorecard.views.ageing import mark, standing
 from scorecard.views.rows import row
-from scorecard.views.theme import word
-from scorecard.views.wording import clock_text, milliseconds
+from scorecard.views.wording import milliseconds
 
 _RANK = {status: place for place, status in enumerate(STATUSES)}
 
@@ -71,8 +71,7 @@ def _filled(
     board: Board, title: str, owner: str | None, held: list[Held], address: Address, now: datetime
 ) -> dict[str, Any]:
     tiles = _tiles(board, held, address, now)
-    marks = [[tile["status"], tile["fresh"], tile["counts"]] for tile in tiles]
-    return {"title": title, "owner": owner, "tiles": tiles, "marks": marks}
+    return {"title": title, "owner": owner, "tiles": tiles, "marks": [tile.pop("mark") for tile in tiles]}
 
 
 def _tiles(board: Board, held: list[Held], address: Address, now: datetime) -> list[dict[str, Any]]:
@@ -82,7 +81,7 @@ def _tiles(board: Board, held: list[Held], address: Address, now: datetime) -> l
         tile = row(board, running, address, now)
         tile["closed"] = _closed(board, closed, now)
         _say_a_long_unit_once(tile, metric.unit)
-        tile["counts"] = counts
+        tile["mark"] = mark(running, counts)
         found.append((_RANK[running.status], _RANK[closed.status], metric.role != "leading", tile))
     return [tile for *_, tile in sorted(found, key=lambda item: item[:3])]
 
@@ -110,12 +109,7 @@ def _closed(board: Board, closed: Reading, now: datetime) -> dict[str, Any]:
     """The last closed period in short."""
     return {
         "text": "–" if closed.value is None else closed.text,
-        "status": closed.status,
-        "word": word(closed.status, closed.reason),
-        "reason": closed.reason,
-        "because": closed.because,
-        "stale": f"no good load since {clock_text(closed.loaded_at, board.book.organization.timezone, now) or 'ever'}",
-        "fresh": milliseconds(closed.fresh_until),
+        **standing(closed, board.book.organization.timezone, now),
         "period": closed.period,
     }
 
