@@ -14,8 +14,9 @@ from scorecard.board.board import Board, Stamp
 from scorecard.board.comparisons import Comparisons
 from scorecard.board.evidence import Slice, Witness
 from scorecard.board.ingredients import Ingredients as Ingredients
-from scorecard.board.reading import Reading, SeriesKey
+from scorecard.board.reading import Reading, Restated, SeriesKey
 from scorecard.book.model.metric import Metric
+from scorecard.ground.numbers import print_against
 from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.status import verdict
 from scorecard.judgement.targets import FromSource, Relative, Versus
@@ -83,6 +84,7 @@ class Judge:
     def __init__(self, made_of: Ingredients, measured: Measured) -> None:
         self._of = made_of
         self._witness = Witness(made_of, measured)
+        self._restatements = measured.restated
 
     # -- series ------------------------------------------------------------------------------------------------
 
@@ -197,10 +199,22 @@ class Judge:
             as_of=now,
             version=self._of.version,
             conclusive=said.conclusive,
+            restated=self._restated(metric, slice_, period, cell),
             trail=said.trail,
         )
         override = self._of.overrides.get((metric.name, period.grain, slice_), {}).get(period.label)
         return reading if override is None else reading.overridden(override, now)
+
+    def _restated(self, metric: Metric, slice_: Slice, period: Period, cell: Cell) -> Restated | None:
+        """``was 27.1 min until 2026-03-02``, with digits enough to differ from what it is."""
+        was = self._restatements.get((metric.name, period.grain, slice_), {}).get(period.label)
+        if was is None:
+            return None
+        other = () if cell.value is None else (cell.value,)
+        said = print_against(was.value, other, metric.unit, metric.decimals)[0]
+        day = self._of.calendar.day_of(was.at)
+        why = f"until the definition changed, first seen on {day}" if was.redefined else f"until {day}"
+        return Restated(was.value, f"was {said} {why}", was.at)
 
     def _place(self, metric: Metric, slice_: Slice) -> tuple[str | None, str | None]:
         if slice_ is not None:

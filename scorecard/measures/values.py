@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from math import isfinite
 
 from scorecard.ground.errors import Problem
@@ -63,11 +63,22 @@ class Goals:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """A final value that is another one by now. ``value``: what it was; ``at``: when that was first seen (aware);
+    ``redefined``: the metric's definition had changed by then."""
+
+    value: float
+    at: datetime
+    redefined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """Everything computed. ``changed``: series → the indexes of its periods whose cell may differ from the last time
     (None: all of it). ``problems``: metrics that could not be computed. ``unassigned``: metric → slice values that match no
     team or process. ``future_rows``/``undated_rows``: source → rows dated after now, rows without a time. ``shares``: series
     that is paced by profile → the shares of their final values that earlier periods had at the running one's cut, newest first.
+    ``restated``: series → period → what its final value was.
     """
 
     series: Mapping[SeriesKey, Series]
@@ -78,3 +89,4 @@ class Measured:
     undated_rows: Mapping[str, int] = field(default_factory=dict)
     goals: Goals = field(default_factory=Goals)
     shares: Mapping[SeriesKey, tuple[float, ...]] = field(default_factory=dict)
+    restated: Mapping[SeriesKey, Mapping[str, Changed]] = field(default_factory=dict)

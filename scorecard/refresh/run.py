@@ -19,6 +19,7 @@ from scorecard.ground.errors import NotFound, Problem, did_you_mean
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.journal.journal import Entry, Journal
 from scorecard.judgement.freshness import default_fresh_for
+from scorecard.measures.finals import Finals
 from scorecard.measures.run import Meter
 from scorecard.measures.store import take_over
 from scorecard.measures.values import Measured
@@ -71,6 +72,7 @@ class Refresher:
         self._workers = workers
         self._notices = tuple(notices)
         self._meter = Meter(engine, book, self.calendar)
+        self._finals = Finals(engine, book)
         self._pending: dict[str, Touched] = {}
         self._pending_lock = threading.Lock()
         self._publish_lock = threading.RLock()
@@ -132,9 +134,10 @@ class Refresher:
             with self._pending_lock:
                 touched, self._pending = self._pending, {}
             now = self.clock.now()
-            measured = self._meter.measure(now, None if recompute else touched)
+            measured, standings = self._meter.measure(now, None if recompute else touched), self._standings()
+            measured = self._finals.look(measured, standings, now)
             before = self.publisher.current() if self.publisher.published and not recompute else None
-            board = build(self._ingredients(now, measured, self.publisher.next_version), measured, before)
+            board = build(self._ingredients(now, measured, standings, self.publisher.next_version), measured, before)
             self.publisher.publish(board)
             self._published_at = self.clock.steady()
             return board
@@ -142,8 +145,9 @@ class Refresher:
     def look(self) -> Board:
         """The board as it is now, computed without publishing it: for a command that only reads."""
         now = self.clock.now()
-        measured = self._meter.measure(now, {})
-        return build(self._ingredients(now, measured, self.publisher.next_version - 1), measured)
+        measured, standings = self._meter.measure(now, {}), self._standings()
+        measured = self._finals.look(measured, standings, now, keep=False)
+        return build(self._ingredients(now, measured, standings, self.publisher.next_version - 1), measured)
 
     @contextmanager
     def trial(self, book: Book) -> Iterator[Board]:
@@ -196,6 +200,7 @@ class Refresher:
         with self._publish_lock:
             self.book, self.calendar = book, calendar_of(book)
             self._meter = Meter(self.engine, book, self.calendar)
+            self._finals = Finals(self.engine, book)
             self.file_problems = ()
             return self.publish()
 
@@ -204,8 +209,12 @@ class Refresher:
         self.file_problems = tuple(problems)
         self.publish()
 
-    def _ingredients(self, now: datetime, measured: Measured, version: int) -> Ingredients:
-        standings = {name: s for name in self.book.sources if (s := self.engine.standing(name)) is not None}
+    def _standings(self) -> dict[str, Standing]:
+        return {name: s for name in self.book.sources if (s := self.engine.standing(name)) is not None}
+
+    def _ingredients(
+        self, now: datetime, measured: Measured, standings: Mapping[str, Standing], version: int
+    ) -> Ingredients:
         loads = self.engine.loads(limit=200)
         latest = {load.source: load for load in reversed(loads)}
         for name in self.book.sources:
