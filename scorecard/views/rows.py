@@ -157,7 +157,7 @@ def _facts(metric: Metric, reading: Reading, zone: str, now: datetime) -> list[t
         if (between := range_text(metric, reading.projected)) is not None:
             facts.append(("Nine times of ten", between))
         if reading.projected.chance is not None:
-            facts.append(("Chance of the target", print_value(reading.projected.chance, "percent", 0)))
+            facts.append(("Chance of the target", print_value(reading.projected.chance, "percent")))
     if reading.n is not None:
         facts.append(("Observations", plain(reading.n)))
     if reading.previous is not None:

@@ -162,7 +162,7 @@
   };
 
   /* Where a running period is heading, and between what it ends nine times of ten. */
-  S.Heading = function (props) {
+  S.HeadingFor = function (props) {
     const item = props.item;
     if (!item.heading) return null;
     return h("span", { className: "heading-for" }, item.heading, item.range ? h("span", { className: "heading-range", title: "It ends in this range nine times of ten" }, " (" + item.range + ")") : null);

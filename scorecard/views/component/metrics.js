@@ -226,7 +226,7 @@
           { className: "hero-value" },
           h(S.Chip, { item: item }),
           h(S.Number, { item: item }),
-          h(S.Heading, { item: item }),
+          h(S.HeadingFor, { item: item }),
           h("p", { className: "because" }, item.because),
           h(
             "p",

@@ -69,7 +69,7 @@
         ))
       ),
       h("td", { role: "cell", className: "c-owner" }, h(S.Person, { person: item.owner })),
-      h("td", { role: "cell", className: "c-value" }, h(S.Number, { item: item }), h(S.Heading, { item: item })),
+      h("td", { role: "cell", className: "c-value" }, h(S.Number, { item: item }), h(S.HeadingFor, { item: item })),
       h("td", { role: "cell", className: "c-target" }, item.target ? h("span", { title: item.target.title }, item.target.text) : h("span", { className: "faint" }, "no target")),
       h("td", { role: "cell", className: "c-change" }, h(S.Change, { change: item.change })),
       h("td", { role: "cell", className: "c-spark" }, h(S.Sparkline, { spark: item.spark, now: props.now })),
