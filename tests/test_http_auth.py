@@ -379,6 +379,27 @@ def test_a_session_that_runs_out_is_opened_again() -> None:
     assert (found.column("id"), len(ledger.logins)) == (list(range(7)), 2)
 
 
+@pytest.mark.parametrize("way", ["redirect", "page"])
+def test_a_session_may_end_in_a_login_page(way: str) -> None:
+    ledger = Ledger(uses=3)
+    page = Given("<html>sign in</html>", headers={"Content-Type": "text/html"})
+
+    def leads_to_login(asked: Asked) -> Given:
+        given = page if asked.path == "/signin" else ledger(asked)
+        if given.status != 401:
+            return given
+        return Given(b"", 302, {"Location": "/signin"}) if way == "redirect" else page
+
+    with served(leads_to_login) as server:
+        found = pulled("http", HERE, url=server.url, auth=login(server.url), **PAGED)
+        assert (found.column("id"), len(ledger.logins)) == (list(range(7)), 2)
+        ledger.uses = 0
+        assert (
+            "answers with a web page" in failure("http", HERE, url=server.url, auth=login(server.url), **PAGED).message
+        )
+    assert len(ledger.logins) == 3
+
+
 def test_a_login_may_be_a_form_and_give_a_token() -> None:
     ledger = Ledger()
     with served(ledger) as server:

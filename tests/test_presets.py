@@ -130,13 +130,17 @@ def sample(parameter: Any) -> Any:
         ("url: 'https://a.example', paging: ^{style: graphql, next: $.a}", "source 's' pages through GraphQL without a 'query'", None),
         ("url: 'https://a.example', query: q, ^body: {a: 1}", "source 's' has both 'query' and 'body'", None),
         ("url: 'https://a.example', ^variables: {a: 1}", "'variables' of source 's' need a GraphQL 'query'", None),
+        ("url: 'https://a.example', records: ^'$.data[*'", "'records' of source 's' is '$.data[*': the path '$.data[*' is not understood", None),
+        ("url: 'https://a.example', paging: {style: cursor, param: p, next: ^'$.a[x]'}", "'next' of 'paging' of source 's' is '$.a[x]': the path", None),
+        ("url: 'https://a.example', rows: {names: ^'$.a[', values: $.v}", "'names' of 'rows' of source 's' is '$.a['", None),
+        ("url: 'https://a.example', ^window: {back: 1d}", "the window of source 's' is never used", None),
         ("url: 'https://a.example', window: {back: ^soon}", "'back' of 'window' of source 's' is 'soon', expected a duration", None),
     ],
 )  # fmt: skip
 def test_mistakes_are_said_at_their_place(text: str, message: str, hint: str | None, tmp_path: Path) -> None:
     """The sign ^ stands where the mistake is to be shown."""
     line = f"  s: {{kind: http, every: 5m, {text}}}"
-    written = f"sources:\n{line.replace('^', '')}\n"
+    written = f"sources:\n{line.replace('^', '')}\nmetrics: {{m: {{}}}}\n"
     found = [(p.place.line, p.place.column, p.message, p.hint) for p in told(tmp_path, written) if p.place]
     matching = [one for one in found if one[2].startswith(message) and hint in (None, one[3])]
     assert matching, found

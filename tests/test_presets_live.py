@@ -351,6 +351,7 @@ MORE = {
 }
 
 
+@pytest.mark.slow
 def test_refresh_and_values(tmp_path: Path) -> None:
     with ExitStack() as stack:
         text = BEGINNING + "sources:\n"

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from connectors.contract import Pull
 from connectors.http.auth import read_auth
+from connectors.http.patience import patiently
 from connectors.http.transport import Transport
 
 
@@ -19,5 +20,11 @@ def downloaded(request: Pull, address: str) -> Iterator[tuple[Path, str]]:
     with TemporaryDirectory(prefix="scorecard-") as folder, transport:
         path = Path(folder) / "download.csv"
         with path.open("wb") as file:
-            transport.download(address, file)
+
+            def once() -> None:
+                file.seek(0)
+                file.truncate()
+                transport.download(address, file)
+
+            patiently(once, transport.seconds_left)
         yield path, transport.shown(address)

@@ -15,6 +15,10 @@ from connectors.paths import may_read
 STYLES = ("bearer", "basic", "key", "oauth1", "oauth2", "sigv4", "google", "session")
 
 
+LOGIN_PAGE = 0
+"""What ``Auth.renew`` hears for a web page where data was asked for: many servers lead to their login when a session ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A request as it is about to leave: the whole address with its query, all headers so far, the body's bytes."""
@@ -60,7 +64,7 @@ class Auth(Protocol):
         ...
 
     def renew(self, status: int) -> bool:
-        """After a refusal with that status: whether it may have run out, and asking again with a new one is worth it."""
+        """After a refusal with that status (or LOGIN_PAGE): whether it may have run out, so that a new one is worth a try."""
         ...
 
     def close(self, exchange: Exchange) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from connectors.contract import Pull, SourceFailed
-from connectors.http.auth import Exchange, Outgoing, Unsigned, needed, optional
+from connectors.http.auth import LOGIN_PAGE, Exchange, Outgoing, Unsigned, needed, optional
 from connectors.http.records import BrokenJsonError, find_one, read_json
 from connectors.http.signing import FORM
 from connectors.redaction import SECRET_NAMES
 
-RUN_OUT = frozenset({401, 419, 440})
+RUN_OUT = frozenset({401, 419, 440, LOGIN_PAGE})
 
 
 @dataclass(slots=True)

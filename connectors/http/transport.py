@@ -23,7 +23,7 @@ import requests
 import urllib3
 
 from connectors.contract import Pull, SourceFailed
-from connectors.http.auth import Auth, Fixed, Outgoing, moment
+from connectors.http.auth import LOGIN_PAGE, Auth, Fixed, Outgoing, moment
 from connectors.http.bodies import check_length, pieces
 from connectors.http.failures import AnswerRefusedError, Told, broken_off, refused_by, unreachable
 from connectors.http.peers import Adapter, Peers, forbidden_by
@@ -35,6 +35,8 @@ SILENCE_SECONDS = 60.0
 PAGE_BYTES = 256 * 1024**2
 REDIRECTS = 5
 ACCEPTED = "application/json, application/x-ndjson, text/csv;q=0.9, */*;q=0.1"
+SECRET_COOKIE = 8
+"""Shorter cookies hold settings such as a language, not sessions."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 USUAL = {"User-Agent": "scorecard", "Accept": ACCEPTED}
 
@@ -164,6 +166,10 @@ class Transport:
     def _answer(self, asked: Asked) -> Answer:
         parts: list[bytes] = []
         told, address = self._exchange(asked, parts.append, min(PAGE_BYTES, self._bytes_left))
+        if not asked.alone and "html" in told.headers.get("Content-Type", "").lower() and self._auth.renew(LOGIN_PAGE):
+            parts.clear()
+            self._session.cookies.clear()
+            told, address = self._exchange(asked, parts.append, min(PAGE_BYTES, self._bytes_left))
         return Answer(told.status, told.headers, b"".join(parts), address)
 
     def _exchange(self, asked: Asked, write: Any, limit: int) -> tuple[Told, str]:
@@ -179,7 +185,8 @@ class Transport:
             self._session.cookies.clear()
             self._open_sign_in()
             found = self._follow(asked, write, limit)
-        self._auth.accepted()
+        if "html" not in found[0].headers.get("Content-Type", "").lower():
+            self._auth.accepted()
         return found
 
     def _open_sign_in(self) -> None:
@@ -275,7 +282,8 @@ class Transport:
         if failed:
             raise refused_by(told, b"".join(kept), self.redaction, self._now)
         self._bytes_left -= size
-        self.redaction.add(cookie.value or "" for cookie in self._session.cookies)
+        cookies = [cookie.value or "" for cookie in self._session.cookies]
+        self.redaction.add(value for value in cookies if len(value) >= SECRET_COOKIE)
         return told
 
     def _too_late(self, address: str) -> SourceFailed:

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from connectors.contract import SourceFailed
+from connectors.http.records import read_path
 from scorecard.book.files import Entry
 from scorecard.book.notes import Notes, shown
 from scorecard.book.paths import inside
 from scorecard.book.presets import Preset, merged
 from scorecard.book.shapes.records import Fields
+from scorecard.book.shapes.scalars import named
 from scorecard.book.shapes.source import OF_KIND, PAGING
 from scorecard.ground.errors import did_you_mean
 from scorecard.ground.yamlfile import YamlMap, YamlNode, YamlText
@@ -110,6 +113,11 @@ def _check_http(options: dict[str, Any], fields: Fields, entry: Entry, notes: No
     if "variables" in options and "query" not in options and "preset" not in fields.nodes:
         notes.error(fields.keys["variables"], f"'variables' of {fields.owner} need a GraphQL 'query'")
     _check_paging(fields.get("paging"), options, fields, notes)
+    _check_paths(fields, notes)
+    if "window" in options and not re.search(r":(from|until)\b", str([options.get(key) for key in ASKING])):
+        notes.warn(
+            fields.keys["window"], f"the window of {fields.owner} is never used", 'write params: {since: ":from"}'
+        )
     _check_auth(fields.get("auth"), notes)
     url = options.get("url")
     if url is not None and not re.match(r"https?://[^\s/]", url):
@@ -157,6 +165,23 @@ def _check_paging(paging: Fields | None, options: Mapping[str, Any], fields: Fie
     if style == "keyset" and ":after" not in asked and "preset" not in fields.nodes:
         hint = "write where id > :after order by id"
         notes.error(paging.node, f"{fields.owner} pages by key, and :after stands nowhere in its request", hint)
+
+
+def _check_paths(fields: Fields, notes: Notes) -> None:
+    """Paths into the answer are read once here, so that a bracket too few does not wait for the first pull."""
+    paging, rows = fields.get("paging"), fields.get("rows")
+    nodes = [(fields, "records"), (fields, "errors")]
+    nodes += [(paging, key) for key in ("next", "more", "total", "ready") if isinstance(paging, Fields)]
+    nodes += [(rows, key) for key in ("names", "values") if isinstance(rows, Fields)]
+    for owner, key in nodes:
+        written = owner.get(key)
+        for path in written if isinstance(written, tuple) else () if written is None else (written,):
+            for part in path.removesuffix("?").split(" | "):
+                try:
+                    read_path(part)
+                except SourceFailed as problem:
+                    message = f"{named((key, owner.owner))} is '{shown(owner.nodes[key])}': {problem.message}"
+                    notes.error(owner.nodes[key], message, problem.hint)
 
 
 def _check_database(options: dict[str, Any], fields: Fields, notes: Notes) -> None:
