@@ -19,6 +19,7 @@ from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.judgement.rollup import counts as counted
 from scorecard.judgement.rollup import worst
 from scorecard.judgement.status import Status
+from scorecard.measures.audit import Audited
 from scorecard.measures.values import Goals
 from scorecard.warehouse.engine import Load
 
@@ -31,7 +32,8 @@ class Board:
     """Readings by series, oldest first and without gaps, with what is needed to show them.
 
     ``empty``: makes the grey reading of a metric in a period for which nothing was computed.
-    ``problems``: metric → why it could not be computed.
+    ``problems``: metric → why it could not be computed. ``unsettled``: the places of readings that the clock or a load
+    alone may turn, as far as they were noted. ``audits``: source → what the last comparison with its rows found.
     ``explanations``: metric → its SQL and states. ``notes`` answers from the journal, newest first.
     """
 
@@ -45,10 +47,12 @@ class Board:
     sources: tuple[SourceState, ...] = ()
     loads: tuple[Load, ...] = ()
     notices: tuple[Problem, ...] = ()
+    audits: Mapping[str, Audited] = field(default_factory=dict)
     problems: Mapping[str, Problem] = field(default_factory=dict)
     explanations: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     overrides: Overrides = field(default_factory=dict)
     goals: Goals = field(default_factory=Goals)
+    unsettled: Mapping[SeriesKey, tuple[int, ...]] = field(default_factory=dict)
     notes_of: Callable[[str], tuple[Mapping[str, object], ...]] = field(default=lambda _: ())
 
     # -- one series, one reading -------------------------------------------------------------------------------

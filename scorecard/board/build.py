@@ -6,10 +6,11 @@ moved; the others are taken over from the board before. A full build gives the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
+from scorecard.board.affected import Affected, kept_from, unsettled
 from scorecard.board.board import Board, Stamp
 from scorecard.board.comparisons import Comparisons
 from scorecard.board.evidence import Slice, Witness
@@ -23,7 +24,6 @@ from scorecard.judgement.targets import FromSource, Relative, Versus
 from scorecard.measures.values import Cell, Goals, Measured, Series
 
 NOTHING = Cell()
-_MOVING = frozenset({"stale", "no_data", "not_started", "held", "too_young", "error"})
 
 
 def build(made_of: Ingredients, measured: Measured, before: Board | None = None) -> Board:
@@ -41,7 +41,8 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
         said = {**made_of.overrides.get(key, {}), **({} if before is None else before.overrides.get(key, {}))}
         if said and old:  # put on, taken back, ended: an override is never taken over unseen
             moved |= {i for i, period in enumerate(series.periods) if period.label in said}
-        readings[key] = judge.series(metric, key, series, old, touched, moved)
+        waiting = before.unsettled.get(key) if old and before is not None else ()
+        readings[key] = judge.series(metric, key, series, old, touched, waiting, moved)
     return Board(
         version=made_of.version,
         as_of=made_of.now,
@@ -55,6 +56,8 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
         notices=(*made_of.notices, *measured.goals.problems),
         problems=measured.problems,
         explanations=made_of.explanations,
+        audits=made_of.audits,
+        unsettled=judge.unsettled,
         overrides=made_of.overrides,
         goals=measured.goals,
         notes_of=made_of.notes_of,
@@ -85,6 +88,9 @@ class Judge:
         self._of = made_of
         self._witness = Witness(made_of, measured)
         self._restatements = measured.restated
+        self.unsettled: dict[SeriesKey, tuple[int, ...]] = {}
+        self._affected = Affected(made_of.calendar, made_of.now)
+        self._places: dict[int, tuple[tuple[Period, ...], dict[str, int]]] = {}
 
     # -- series ------------------------------------------------------------------------------------------------
 
@@ -95,48 +101,41 @@ class Judge:
         series: Series,
         old: Sequence[Reading],
         touched: frozenset[int],
+        waiting: Iterable[int] | None,
         besides: AbstractSet[int] = frozenset(),
     ) -> tuple[Reading, ...]:
         """The readings of one series; those of ``old`` stand where nothing that they rest on has moved.
 
-        ``touched``: where the value may be another one. ``besides``: where something else is, such as an override.
+        ``touched``: where the value may be another one. ``waiting``: the places in ``old`` that the clock or a load alone
+        may turn (None: not known). ``besides``: where something else is another one, such as an override.
         """
-        again = self._to_judge(metric, series, old, touched)
-        again = None if again is None else again | besides
-        known = {p.label: i for i, p in enumerate(series.periods)}
-        shift = known.get(old[0].period) if old else None
-        rows: list[Reading] = []
-        for index in range(len(series.periods)):
-            kept = None if shift is None or again is None or index in again else index - shift
-            if kept is not None and 0 <= kept < len(old) and old[kept].period == series.periods[index].label:
-                rows.append(old[kept])
-            else:
-                rows.append(self._judge(metric, key[2], series, index, known))
-        return tuple(rows)
+        periods = series.periods
+        known = self._labels(periods)
+        shift = kept_from(old, periods)
+        if shift is None or len(touched) == len(periods):
+            judged = tuple(self._judge(metric, key[2], series, index, known) for index in range(len(periods)))
+            self.unsettled[key] = tuple(i for i, r in enumerate(judged) if unsettled(r))
+            return judged
+        if waiting is None:
+            waiting = [i for i, r in enumerate(old) if unsettled(r)]
+        again = self._affected.of(metric, periods, touched, (i + shift for i in waiting)) | besides
+        rows: list[Reading | None] = [*([None] * shift), *old[: len(periods) - shift]]
+        rows += [None] * (len(periods) - len(rows))
+        again.update(range(shift), range(shift + len(old), len(periods)))
+        still: list[int] = []
+        for index in sorted(i for i in again if i < len(periods)):
+            reading = rows[index] = self._judge(metric, key[2], series, index, known)
+            if unsettled(reading):
+                still.append(index)
+        self.unsettled[key] = tuple(still)
+        return tuple(r for r in rows if r is not None)
 
-    def _to_judge(
-        self, metric: Metric, series: Series, old: Sequence[Reading], touched: frozenset[int]
-    ) -> set[int] | None:
-        """Indexes to judge anew; None for all of them."""
-        if not old or len(touched) == len(series.periods):
-            return None
-        unsettled = {
-            r.period for r in old if r.running or r.provisional or r.fresh_until is not None or r.reason in _MOVING
-        }
-        again = {i for i, p in enumerate(series.periods) if p.label in unsettled or p.end > self._of.now} | touched
-        reach = [1, *(t.aim.versus.count for t in metric.targets if isinstance(t.aim, Relative))]
-        moved = {series.periods[i].label for i in touched}
-        for index, period in enumerate(series.periods):
-            if index in again:
-                continue
-            near = any(index - back in touched for back in range(1, max(reach) + 1))
-            if (
-                near
-                or (moved and (p := self._of.calendar.compare(period, "year_ago")) is not None and p.label in moved)
-                or (moved and any(isinstance(t.aim, Relative) and t.aim.versus.kind == "364d" for t in metric.targets))
-            ):
-                again.add(index)
-        return again
+    def _labels(self, periods: tuple[Period, ...]) -> Mapping[str, int]:
+        """Label → place. Series of one grain mostly have the very same periods."""
+        found = self._places.get(id(periods))
+        if found is None:
+            found = self._places[id(periods)] = periods, {p.label: i for i, p in enumerate(periods)}
+        return found[1]
 
     def stamp(self, metric: Metric) -> Stamp:
         """(loaded_at, data_until) of a metric."""

@@ -10,6 +10,7 @@ from scorecard.board.reading import Overrides, SourceState
 from scorecard.book.model import Book
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods.calendar import Calendar
+from scorecard.measures.audit import Audited
 from scorecard.warehouse.engine import Load, Standing
 
 
@@ -25,6 +26,7 @@ class Ingredients:
     sources: tuple[SourceState, ...] = ()
     loads: tuple[Load, ...] = ()
     notices: tuple[Problem, ...] = ()
+    audits: Mapping[str, Audited] = field(default_factory=dict)
     explanations: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     overrides: Overrides = field(default_factory=dict)
     notes_of: Callable[[str], tuple[Mapping[str, object], ...]] = field(default=lambda _: ())

@@ -21,7 +21,9 @@ SAID_AT_MOST = 20
 @click.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option("--full", is_flag=True, help="Ignore cursors and remove keys that are gone.")
-@click.option("--recompute", is_flag=True, help="Pull nothing; compute everything anew.")
+@click.option(
+    "--recompute", is_flag=True, help="Pull nothing; compute everything anew, and say where what was kept differed."
+)
 @click.pass_context
 def refresh(context: click.Context, sources: tuple[str, ...], full: bool, recompute: bool) -> None:
     """Pull once (all sources by default), compute, publish; say what became of each source's rows."""
@@ -35,13 +37,20 @@ def refresh(context: click.Context, sources: tuple[str, ...], full: bool, recomp
         if not recompute:
             said = progress(session, len(sources or product.book.sources))
             loads = refresher.pull(sources, cause="command", full=full, said=said)
+        audits = refresher.audit() if recompute else ()
+        for notice in (audited.notice() for audited in audits):
+            if notice is not None:
+                session.warn(str(notice))
         board = refresher.publish(recompute=recompute)
         say_problems(session, loads)
         for name, problem in board.problems.items():
             if later_measure(product.refresher.book.metrics[name].measure) is None:  # `check` says those
                 session.warn(str(problem))
         if session.options.format == "json":
-            print_json(session, {"version": board.version, "loads": [as_json(load) for load in loads]})
+            found = {"version": board.version, "loads": [as_json(load) for load in loads]}
+            if recompute:
+                found["differences"] = sum(audited.differences for audited in audits)
+            print_json(session, found)
         else:
             rows = [(x.source, x.outcome, *(getattr(x, c) for c in COUNTS), round(x.seconds, 2)) for x in loads]
             print_rows(session, ("source", "outcome", *COUNTS, "seconds"), rows)

@@ -52,7 +52,14 @@ def run(session: Session, host: str, port: int) -> None:
 
     product = open_product(session.config_file(), session.options.data, session.clock())
     life = Life(product, session)
-    schedule = Schedule(life.pull, life.beat, product.clock, workers=product.settings.workers)
+    schedule = Schedule(
+        life.pull,
+        life.beat,
+        product.clock,
+        workers=product.settings.workers,
+        audit=life.audit,
+        audit_at=product.settings.audit_at,
+    )
     life.schedule = schedule
     if session.options.now is None:  # beside a clock that stands still, the time of the next run would mislead
         product.refresher.next_run = schedule.next_run
@@ -179,6 +186,11 @@ class Life:
         elif now != self._files:
             self._files = now
             self._reread()
+
+    def audit(self) -> None:
+        """Once a night: what is kept against what the rows give."""
+        if not self.stopping:
+            self.product.refresher.audit()
 
     def _reread(self) -> None:
         from scorecard.book.read import NoBook, read_book

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -18,7 +19,8 @@ class Settings:
     """``journal``: a SQLAlchemy URL, or empty for `journal.sqlite` in the data folder. ``memory_limit``: DuckDB's, e.g. 2GB.
 
     ``hosts``: names besides loopback under which the pages may be reached. ``embed_from``: origins that may frame
-    `/embed/…`. ``workers``: pulls at the same time. ``origin`` says where each value came from.
+    `/embed/…`. ``audit_at``: the local time at which kept numbers are compared with their rows each night, empty for
+    never. ``workers``: pulls at the same time. ``origin`` says where each value came from.
     """
 
     journal: str = ""
@@ -28,6 +30,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     embed_from: tuple[str, ...] = ()
     address: str = ""
+    audit_at: str = "03:30"
     origin: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
@@ -60,9 +63,12 @@ def read_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
                 continue
             try:
                 values[name] = _shaped(value, default)
+                if name == "audit_at":
+                    _check_time(str(values[name]))
                 origin[name] = where
             except (TypeError, ValueError):
-                problems.append(Problem(f"setting '{name}': {value!r} is not {_kind(default)}", Place(where)))
+                kind = "a time of day such as 03:30" if name == "audit_at" else _kind(default)
+                problems.append(Problem(f"setting '{name}': {value!r} is not {kind}", Place(where)))
     if problems:
         raise Refused(*problems)
     return Settings(**values, origin=origin)  # type: ignore[arg-type]  # each value was shaped like its default
@@ -81,6 +87,12 @@ def _shaped(value: object, default: object) -> object:
     if not isinstance(value, str):
         raise TypeError
     return value
+
+
+def _check_time(text: str) -> None:
+    """ValueError for what is no time of day; empty is none."""
+    if text and not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", text):
+        raise ValueError(text)
 
 
 def _kind(default: object) -> str:

@@ -15,7 +15,11 @@ from scorecard.book.model import Book
 from scorecard.book.model.metric import Metric
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.ground.periods.calendar import Calendar
+<<<<<<< HEAD
 from scorecard.measures.cutdays import CutDays
+=======
+from scorecard.measures.audit import Audited, Difference, parts_of, record, recorded
+>>>>>>> a536a38 (Every night kept numbers are compared with their rows; judging follows comparisons backwards)
 from scorecard.measures.cuts import Cuts
 from scorecard.measures.explaining import explained
 from scorecard.measures.goals import GoalReader
@@ -38,6 +42,8 @@ from scorecard.measures.values import Measured
 from scorecard.measures.windows import Windows
 from scorecard.warehouse.engine import Engine, Standing, Touched
 
+AUDIT_TRIES = 5
+"""How often a part of an audit is tried again because a load came in between."""
 AHEAD = 40 * DAY
 """How far ahead of today the calendar's days are written, so that not every midnight writes them."""
 T = TypeVar("T")
@@ -125,6 +131,46 @@ class Meter:
             goals=self._goals.read(standings, self._attempted),
             shares=dict(desk.shares.found),
         )
+
+    def audit(
+        self, source: str, retry: Callable[[], object], parts_done: Callable[[], None] = lambda: None
+    ) -> Audited | None:
+        """Computes the states of a source from its rows, in small parts, and compares them with what is kept.
+
+        Other calls come in between the parts. ``retry`` measures again where a load came in between. What differs is
+        replaced at the next ``measure``. None: the source was never loaded or measured.
+        """
+        with self._lock:
+            parts = [] if self._desk is None else parts_of(self._desk.plan, source)
+        found: list[Difference] = []
+        states, numbers, moved = set[str](), 0, False
+        for part in parts:
+            answer = None
+            for _ in range(AUDIT_TRIES):
+                with self._lock:
+                    here = self._here(self._standings(), self._now).get(source)
+                    if self._desk is None or here is None:
+                        return None
+                    answer = self._desk.upkeep.audit(here, part)
+                if answer is not None:
+                    break
+                retry()
+            moved |= answer is None
+            if answer is not None:
+                numbers += answer[0]
+                found += answer[1]
+                states.update(part.states(source))
+            parts_done()
+        if not parts:
+            return None
+        with self._lock:
+            if found and self._desk is not None:
+                self._desk.upkeep.distrust({d.state for d in found})
+            audited = Audited(
+                source, self._now, len(states), numbers, len(found), str(found[0]) if found else "", moved=moved
+            )
+            record(self.engine, audited)
+            return replace(recorded(self.engine)[source], moved=moved)
 
     def mistakes(self) -> tuple[Problem, ...]:
         """What is wrong with metrics against the loaded tables, for `check`: a sum of times, a text compared with a number.

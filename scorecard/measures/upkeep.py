@@ -13,6 +13,7 @@ from scorecard.book.model import Book
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import GRAINS, Grain
 from scorecard.ground.periods.calendar import Calendar
+from scorecard.measures.audit import Difference, compared, kept_of
 from scorecard.measures.counting import Attempt, Counting
 from scorecard.measures.cuts import Cuts
 from scorecard.measures.grid import Grid
@@ -132,21 +133,8 @@ class Upkeep:
     ) -> Sequence[pl.DataFrame]:
         if fresh and here.source not in self.standings:
             self.grid.reload_raws(here.source)
-        raws = {split: set(found) for (source, split), found in self.grid.raws.items() if source == here.source}
         pending = Pending()
-        counting = Counting(
-            self.engine,
-            here,
-            self.plan,
-            self.grid.slicing,
-            fresh,
-            skipped,
-            days,
-            self.attempt,
-            pending,
-            raws,
-            self.settled,
-        )
+        counting = self._counting(here, self.plan, fresh, skipped, days, pending)
         counting.scans()
         for scan, seen in counting.seen.items():
             if not scan.fine and scan.closed is None and seen - set(self.grid.raw_firsts.get(scan, ())):
@@ -158,6 +146,51 @@ class Upkeep:
         self.broken |= counting.broken
         self._remember(here, states, pending)
         return pending.bags
+
+    def _counting(
+        self, here: Here, plan: Plan, fresh: frozenset[str], skipped: frozenset[str], days: _Days, pending: Pending
+    ) -> Counting:
+        raws = {split: set(found) for (source, split), found in self.grid.raws.items() if source == here.source}
+        return Counting(
+            self.engine,
+            here,
+            plan,
+            self.grid.slicing,
+            fresh,
+            skipped,
+            days,
+            self.attempt,
+            pending,
+            raws,
+            self.settled,
+        )
+
+    # -- auditing ----------------------------------------------------------------------------------------------
+
+    def audit(self, here: Here, part: Plan) -> tuple[int, list[Difference]] | None:
+        """A part of the plan computed from all rows and compared: (numbers compared, those that differ).
+
+        None where what is kept is of other rows: a load came that is not measured yet.
+        """
+        states = tuple(s for s in part.states(here.source) if s not in self.broken)
+        generation = here.standing.generation
+        if any(s not in self.known or self.known[s].generation != generation for s in states):
+            return None
+        pending = Pending()
+        skipped = frozenset(self.broken)
+        counting = self._counting(here, part, frozenset(), skipped, _Days(here, {}, frozenset()), pending)
+        counting.scans()
+        counting.bags()
+        kept = kept_of(self.engine, part, [s for s in states if s not in counting.broken])
+        standing = self.engine.standing(here.source)
+        if standing is None or standing.generation != generation:
+            return None
+        return compared(part, here, kept, pending)
+
+    def distrust(self, states: Iterable[str]) -> None:
+        """Forgets kept states: the next measuring computes them from the rows and replaces them."""
+        for state in states:
+            self.known.pop(state, None)
 
     def _remember(self, here: Here, states: Sequence[str], pending: Pending) -> None:
         """Writes what was counted in one transaction with the generation it is of."""

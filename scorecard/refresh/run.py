@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,11 @@ from scorecard.ground.errors import NotFound, Problem, did_you_mean
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.journal.journal import Entry, Journal
 from scorecard.judgement.freshness import default_fresh_for
+<<<<<<< HEAD
 from scorecard.measures.finals import Finals
+=======
+from scorecard.measures.audit import Audited, recorded
+>>>>>>> a536a38 (Every night kept numbers are compared with their rows; judging follows comparisons backwards)
 from scorecard.measures.run import Meter
 from scorecard.measures.store import take_over
 from scorecard.measures.values import Measured
@@ -27,6 +32,7 @@ from scorecard.refresh.overrides import OverridesRead
 from scorecard.refresh.pull import pull_source
 from scorecard.warehouse.engine import Engine, Load, Standing, Touched
 
+log = logging.getLogger("scorecard.refresh")
 QUIET_PUBLISH_SECONDS = 20.0
 """How long a load that changed nothing may wait before its new freshness is published."""
 
@@ -77,6 +83,7 @@ class Refresher:
         self._pending_lock = threading.Lock()
         self._publish_lock = threading.RLock()
         self._busy: dict[str, threading.Lock] = {}
+        self.audits: Mapping[str, Audited] = recorded(engine)
         self._published_at = -1e9
 
     # -- pulling -----------------------------------------------------------------------------------------------
@@ -195,6 +202,23 @@ class Refresher:
         if entry.kind == "override":
             self.publish()
 
+    def audit(self, sources: Iterable[str] = ()) -> tuple[Audited, ...]:
+        """Compares what is kept with what the rows give, source by source; what differs is replaced, published and said.
+
+        Pulls, ticks and readers go on meanwhile: only parts of it hold the meter.
+        """
+        self.publish()
+        found = []
+        for name in tuple(sources) or tuple(self.book.sources):
+            audited = self._meter.audit(name, self.publish)
+            if audited is not None:
+                found.append(audited)
+                self.audits = {**self.audits, name: audited}
+                if audited.differences:
+                    log.error("%s", audited.notice())
+        self.publish()
+        return tuple(found)
+
     def replace_book(self, book: Book) -> Board:
         """A new good book takes over. States are kept by definition, so only those that it defines anew are computed."""
         with self._publish_lock:
@@ -230,11 +254,17 @@ class Refresher:
                 self._state(name, standings.get(name), latest.get(name), measured) for name in self.book.sources
             ),
             loads=loads,
-            notices=(*self.file_problems, *self._notices, *self.book.warnings),
+            notices=(*self.file_problems, *self._alarms(), *self._notices, *self.book.warnings),
+            audits={name: audited for name, audited in self.audits.items() if name in self.book.sources},
             explanations=_Explanations(self._meter),
             overrides=self._overrides.current(self.calendar),
             notes_of=self._notes,
         )
+
+    def _alarms(self) -> tuple[Problem, ...]:
+        """What the last audits found, until the next ones find nothing."""
+        found = (audited.notice() for name, audited in self.audits.items() if name in self.book.sources)
+        return tuple(notice for notice in found if notice is not None)
 
     def _state(self, name: str, standing: Standing | None, last: Load | None, measured: Measured) -> SourceState:
         source = self.book.sources[name]

@@ -27,15 +27,25 @@ logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
 
 
 class Schedule:
-    """Runs ``pull(source, full)`` on each source's rhythm and ``beat()`` every second.
+    """Runs ``pull(source, full)`` on each source's rhythm, ``beat()`` every second and ``audit()`` once a night.
+
+    ``audit_at``: its local time, HH:MM; empty: never.
 
     Runs of one source never overlap, missed ones are made up for once, and a busy pool starves nobody. The watchdog
     looks at the monotonic clock: APScheduler waits for wall time and would sleep through a clock set back.
     """
 
     def __init__(
-        self, pull: Callable[[str, bool], None], beat: Callable[[], None], clock: Clock, workers: int = 8
+        self,
+        pull: Callable[[str, bool], None],
+        beat: Callable[[], None],
+        clock: Clock,
+        workers: int = 8,
+        audit: Callable[[], None] = lambda: None,
+        audit_at: str = "",
     ) -> None:
+        self._audit = audit
+        self._audit_at = audit_at
         self._pull = pull
         self._beat = beat
         self._clock = clock
@@ -93,7 +103,11 @@ class Schedule:
     def _begin(self) -> None:
         scheduler = BackgroundScheduler(
             timezone="UTC",
-            executors={"default": ThreadPoolExecutor(self._workers), "beat": ThreadPoolExecutor(1)},
+            executors={
+                "default": ThreadPoolExecutor(self._workers),
+                "beat": ThreadPoolExecutor(1),
+                "audit": ThreadPoolExecutor(1),
+            },
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
         now = self._now()
@@ -113,6 +127,10 @@ class Schedule:
                 scheduler.add_job(
                     self._run, self._trigger(source.full_schedule), args=[source.name, True], id=f"full:{source.name}"
                 )
+        if self._audit_at:
+            hour, minute = self._audit_at.split(":")
+            nightly = LocalCron(f"{int(minute)} {int(hour)} * * *", self._calendar)
+            scheduler.add_job(self._on_night, nightly, id="audit", executor="audit")
         scheduler.start()
         self._scheduler = scheduler
 
@@ -138,6 +156,16 @@ class Schedule:
         finally:
             with self._count:
                 self._running -= 1
+
+    def next_audit(self) -> datetime | None:
+        """When kept numbers are compared with their rows next (UTC), or None."""
+        job = None if self._scheduler is None else self._scheduler.get_job("audit")
+        moment: datetime | None = None if job is None else job.next_run_time
+        return moment
+
+    def _on_night(self) -> None:
+        if not self._stop.is_set():
+            self._audit()
 
     def _on_beat(self) -> None:
         self._last_beat = self._clock.steady()

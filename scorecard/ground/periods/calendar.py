@@ -45,6 +45,8 @@ class _Memory:
 
     years: dict[int, Year] = field(default_factory=dict)
     periods: dict[tuple[Grain, date], Period] = field(default_factory=dict)
+    year_ago: dict[tuple[Grain, date, int], Period | None] = field(default_factory=dict)
+    working: dict[tuple[datetime, datetime], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,13 @@ class Calendar:
             return self._moved(period, YEAR_IN_WEEKS * count)
         if kind != "year_ago":
             raise ValueError(f"no comparison is called {kind!r}")
+        memory, key = self._memory.year_ago, (period.grain, period.first, count)
+        if key not in memory:
+            memory[key] = self._year_ago(period, count)
+        return memory[key]
+
+    def _year_ago(self, period: Period, count: int) -> Period | None:
+        """The same week number, or the label, so many years earlier."""
         if period.grain == "week":
             year, number = week_number(period.first)
             first = first_week(year - count, self.week_starts) + WEEK * (number - 1)
@@ -207,7 +216,13 @@ class Calendar:
 
     def working_seconds(self, start: datetime, end: datetime) -> float:
         """Real seconds between two moments that lie in workdays (all 24 local hours of each)."""
-        return self._working.seconds(start, end, self.day_of(start), self.day_of(end))
+        memory = self._memory.working
+        found = memory.get((start, end))
+        if found is None:
+            if len(memory) >= KEPT:
+                memory.clear()
+            found = memory[start, end] = self._working.seconds(start, end, self.day_of(start), self.day_of(end))
+        return found
 
     def after_working(self, start: datetime, seconds: float) -> datetime | None:
         """The last moment at which no more than ``seconds`` of working time have passed since ``start``.

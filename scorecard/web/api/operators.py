@@ -115,6 +115,30 @@ def _labels(labels: Mapping[str, str]) -> str:
     return "{" + ",".join(f'{k}="{quoted(v)}"' for k, v in labels.items()) + "}" if labels else ""
 
 
+def _audit_lines(board: Board) -> list[str]:
+    """What comparing the kept numbers with the rows came to."""
+    audits = sorted(board.audits.items())
+    ended: list[Sample] = []
+    for source, audited in audits:
+        clean = audited.runs - audited.alarms
+        ended += [({"source": source, "outcome": o}, n) for o, n in (("clean", clean), ("different", audited.alarms))]
+    return [
+        *series("scorecard_audits_total", "counter", "Comparisons of kept numbers with the rows.", ended),
+        *series(
+            "scorecard_audit_differences",
+            "gauge",
+            "Kept numbers that the last comparison found wrong.",
+            [({"source": s}, a.differences) for s, a in audits],
+        ),
+        *series(
+            "scorecard_audit_at_seconds",
+            "gauge",
+            "Last comparison, seconds since 1970.",
+            [({"source": s}, a.at.timestamp()) for s, a in audits],
+        ),
+    ]
+
+
 def _board_lines(board: Board, now: datetime) -> list[str]:
     sources = board.sources
     colours = Counter(r.status for r in board.select(now=now))
@@ -147,6 +171,7 @@ def _board_lines(board: Board, now: datetime) -> list[str]:
             "Rows put aside.",
             [({"source": s.name}, s.quarantined) for s in sources],
         ),
+        *_audit_lines(board),
         *series(
             "scorecard_source_last_load_seconds",
             "gauge",
