@@ -11,7 +11,7 @@ import polars as pl
 from scorecard.book.model.metric import Split
 from scorecard.measures.plan import Bag
 from scorecard.measures.slices import Slicing
-from scorecard.measures.states.distinct import distinct_columns, distinct_sql
+from scorecard.measures.states.distinct import MOST_SLICES, distinct_columns, distinct_sql
 from scorecard.measures.states.quantile import quantile_columns, quantile_sql
 from scorecard.measures.states.rows import Rows, Slices
 
@@ -68,11 +68,19 @@ def by_split(bags: Sequence[Bag]) -> list[list[Bag]]:
 
 def questions(slicing: Slicing, raws: Mapping[str, set[str]], bags: Sequence[Bag], rows: Rows) -> list[Question]:
     """What to ask for some bags of one axis: the whole of all, and the slices of those that are split."""
-    reads: list[tuple[Rows, list[Bag]]] = [(rows, list(bags))]
+    whole = list(bags)
+    reads: list[tuple[Rows, list[Bag]]] = []
     for split in dict.fromkeys(b.split for b in bags if b.split is not None):
         slices = slices_for(slicing, raws, split)
         if slices and split is not None:
-            reads.append((replace(rows, split=split.column, slices=slices), [b for b in bags if b.split == split]))
+            alike = [b for b in bags if b.split == split]
+            sliced = replace(rows, split=split.column, slices=slices)
+            if len(sliced.named) <= MOST_SLICES:  # distinct values: the whole and the slices in one pass
+                reads.append((replace(sliced, masked=True), [b for b in alike if b.q is None]))
+                whole = [b for b in whole if b.q is not None or b.split != split]
+                alike = [b for b in alike if b.q is not None]
+            reads.append((sliced, alike))
+    reads.insert(0, (rows, whole))
     found = []
     for some, wanted in reads:
         groups: dict[str, list[Bag]] = {}

@@ -35,6 +35,7 @@ class Rows:
     """Which rows; each piece counts for itself, so a row may count in several. ``until``: a predicate on all rows.
 
     ``dates``: the time column is a date, so that ``before`` never cuts a day. ``slices``: None reads the whole.
+    ``masked``: the whole and all slices at once, told apart by the bits of a number.
     """
 
     table: str
@@ -46,6 +47,7 @@ class Rows:
     dates: bool = False
     split: str | None = None
     slices: Slices | None = None
+    masked: bool = False
 
     def select(self, columns: Sequence[str]) -> str:
         """SELECT part (the piece's number), bucket, kind, name and the given columns of each row that counts."""
@@ -62,6 +64,26 @@ class Rows:
             keys = "m.kind AS kind, m.name AS name"
         chosen = ", ".join([f"{part} AS part", f"{bucket} AS bucket", keys, *columns])
         return f"SELECT {chosen} FROM {self.table} AS {ROWS}{joins} WHERE {where} AND {self.until}"
+
+    def select_masked(self, columns: Sequence[str]) -> str:
+        """SELECT part, bucket, mask and the given columns: bit 0 of the mask is the whole, bit i the i-th of ``named``."""
+        part, bucket, joins, where = self._one() if len(self.pieces) == 1 else self._many()
+        bits = {slice_: 2 << number for number, slice_ in enumerate(self.named)}
+        pairs = [
+            f"({literal(raw)}, {1 + sum(bits[s] for s in set(found))})"
+            for raw, found in sorted((self.slices or {}).items())
+        ]
+        values = f"(VALUES {', '.join(pairs)}) AS m(raw, mask)"
+        joins += f" LEFT JOIN {values} ON CAST({column(self.split or '')} AS VARCHAR) = m.raw"
+        chosen = ", ".join(
+            [f"{part} AS part", f"{bucket} AS bucket", "CAST(coalesce(m.mask, 1) AS BIGINT) AS mask", *columns]
+        )
+        return f"SELECT {chosen} FROM {self.table} AS {ROWS}{joins} WHERE {where} AND {self.until}"
+
+    @property
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """All slices that any raw value counts in."""
+        return tuple(sorted({slice_ for found in (self.slices or {}).values() for slice_ in found}))
 
     def _one(self) -> tuple[str, str, str, str]:
         """A single piece: literals where there is only one bucket, so that nothing is joined."""
