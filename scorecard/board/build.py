@@ -20,7 +20,7 @@ from scorecard.book.model.metric import Metric
 from scorecard.ground.numbers import print_against
 from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.status import verdict
-from scorecard.judgement.targets import FromSource, Relative, Versus
+from scorecard.judgement.targets import FromSource, Versus
 from scorecard.measures.values import Cell, Goals, Measured, Series
 
 NOTHING = Cell()
