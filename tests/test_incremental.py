@@ -57,6 +57,7 @@ METRICS = (
     metric("p90", quantile("resolved_at - created_at", 0.9), unit="h", time="resolved_at"),
     metric("customers", distinct("customer"), split=BY_TEAM),
     metric("late_customers", distinct("customer"), where="minutes > 30"),
+    metric("late_by_team", distinct("customer"), where="minutes > 7", split=BY_TEAM),
     metric("fast", ratio("count_if(minutes <= 30)", "rows"), split=BY_TEAM),
     metric("solved", cohort("count_if(resolved_at - created_at <= interval 7 day)", "rows"), split=BY_TEAM),
     metric("range", ratio("max(minutes) - min(minutes)", "count(minutes)"), split=BY_TEAM),
@@ -74,6 +75,7 @@ METRICS = (
     metric("run_rate", formula("n_year / days + year_ago(range_month) - previous(customers_rolling)")),
     metric("shift", Change("median", Versus("back", 2), "points")),
 )
+"""Every measure there is, one line each: what is new is added here."""
 TEAM = st.sampled_from(["support", "Support DE", " SALES ", "night-shift", "nobody", None])
 BEGIN = datetime(2026, 2, 20)  # noqa: DTZ001 - the rows say that it is UTC
 TIME = st.builds(lambda m: BEGIN + timedelta(minutes=m), st.integers(0, 60 * 24 * 50))
@@ -88,7 +90,7 @@ ROW = st.fixed_dictionaries(
     }
 )
 STEP = st.tuples(
-    st.sampled_from(["put", "put", "put", "delete", "nothing", "reopen"]),
+    st.sampled_from(["put", "put", "put", "delete", "empty", "nothing", "reopen"]),
     st.lists(st.tuples(st.integers(1, 12), ROW), min_size=1, max_size=5),
     st.integers(0, 60 * 24 * 6),
 )
@@ -182,6 +184,9 @@ def test_incremental_equals_full(settled_from: int, first: list[Any], steps: lis
             elif what == "delete" and len(rows) > 1:
                 rows.pop(sorted(rows)[changes[0][0] % len(rows)])
                 touched["tickets"] = w.load("tickets", list(rows.values()), at=now, full=True)
+            elif what == "empty":
+                rows.clear()
+                touched["tickets"] = w.load("tickets", [], at=now, full=True)
             if what == "reopen":
                 w.meter = w.fresh()
                 measured = w.measure(now, touched)
