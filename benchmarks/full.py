@@ -64,14 +64,15 @@ OVER_WEEKS = {
     "(SELECT count(*) FROM t WHERE t.team = w.team AND date_trunc('week', t.created_at) = w.week) - "
     "(SELECT count(*) FROM t WHERE t.team = w.team AND date_trunc('week', t.resolved_at) = w.week) END",
     "tickets_change": "(SELECT count(*) FROM t WHERE t.team = w.team AND date_trunc('week', t.created_at) = w.week) / "
-    "nullif((SELECT count(*) FROM t WHERE t.team = w.team AND date_trunc('week', t.created_at) = w.week - INTERVAL 7 DAY), 0) - 1",
-    "cost_4w": "(SELECT sum(cost)::DOUBLE FROM t WHERE t.team = w.team AND t.created_at >= w.week - INTERVAL 21 DAY "
-    "AND t.created_at < w.week + INTERVAL 7 DAY)",
+    "nullif((SELECT count(*) FROM t WHERE t.team = w.team AND date_trunc('week', t.created_at) = w.week - INTERVAL 7 DAY "
+    "AND t.created_at <= (SELECT max(created_at) FROM t) - INTERVAL 7 DAY), 0) - 1",  # the running week: up to the same cut
+    # 28 days, or the year, up to the last day of the week, or of the data; w.until is the midnight after it
+    "cost_4w": "(SELECT coalesce(sum(cost), 0)::DOUBLE FROM t WHERE t.team = w.team AND t.created_at >= w.until - INTERVAL 28 DAY "
+    "AND t.created_at < w.until)",
     "reopen_rate_4w": "(SELECT count(*) FILTER (WHERE reopened) / nullif(count(resolved_at), 0) FROM t WHERE t.team = w.team "
-    "AND t.created_at >= w.week - INTERVAL 21 DAY AND t.created_at < w.week + INTERVAL 7 DAY)",
-    # the year in which the week's last day lies, from its first day
-    "tickets_year": "(SELECT count(*) FROM t WHERE t.team = w.team AND t.created_at < w.week + INTERVAL 7 DAY "
-    "AND t.created_at >= date_trunc('year', w.week + INTERVAL 6 DAY))",
+    "AND t.created_at >= w.until - INTERVAL 28 DAY AND t.created_at < w.until)",
+    "tickets_year": "(SELECT count(*) FROM t WHERE t.team = w.team AND t.created_at < w.until "
+    "AND t.created_at >= date_trunc('year', w.until - INTERVAL 1 DAY))",
 }
 
 
@@ -123,7 +124,9 @@ def check(folder: Path) -> int:
     for name, expression in OVER_WEEKS.items():
         weeks = "SELECT unnest(generate_series(begun, TIMESTAMP '2025-12-22', INTERVAL 7 DAY)) AS week, team FROM b"
         sql = (
-            f"WITH t AS (SELECT * FROM main.tickets), b(team, begun) AS (VALUES {values}), w AS ({weeks}) "
+            f"WITH t AS (SELECT * FROM main.tickets), b(team, begun) AS (VALUES {values}), s AS ({weeks}), "
+            "w AS (SELECT *, least(week + INTERVAL 7 DAY, (SELECT date_trunc('day', max(created_at)) FROM t) + INTERVAL 1 DAY) "
+            "AS until FROM s) "
             f"SELECT w.team, CAST(w.week AS DATE) AS week, {expression} AS x FROM w"
         )
         for team, week, x in engine.query(sql).rows():

@@ -1,6 +1,6 @@
 """Recomputing the states of one source: all of those that are new, of the others the touched days and periods.
 
-What is small is asked for in one statement; where that fails, one by one, so that a fault stays with its own state.
+What is small is asked for in one statement; where that fails, in halves, so that a fault stays with its own state.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class ScanJob:
     def names(self) -> tuple[str, ...]:
         return tuple(self.atoms)
 
-    def only(self, name: str) -> ScanJob:
-        return replace(self, atoms={name: self.atoms[name]})
+    def only(self, names: Sequence[str]) -> ScanJob:
+        return replace(self, atoms={name: self.atoms[name] for name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,10 @@ class BagJob:
     def names(self) -> tuple[str, ...]:
         return tuple(bag.id for bag in self.question.bags)
 
-    def only(self, name: str) -> BagJob:
-        return replace(self, question=replace(self.question, bags=tuple(b for b in self.question.bags if b.id == name)))
+    def only(self, names: Sequence[str]) -> BagJob:
+        return replace(
+            self, question=replace(self.question, bags=tuple(b for b in self.question.bags if b.id in names))
+        )
 
 
 J = TypeVar("J", ScanJob, BagJob)
@@ -112,11 +114,14 @@ class Counting:
         answer = self.attempt(lambda: ask(jobs))
         if not isinstance(answer, Problem):
             return [(jobs, answer)]
+        # In halves: the one that fails among many is found with few statements more.
         if len(jobs) > 1:
-            return [found for job in jobs for found in self._run([job], ask)]
-        job = jobs[0]
-        if len(job.names) > 1:
-            return [found for name in job.names for found in self._run([job.only(name)], ask)]
+            middle = len(jobs) // 2
+            return [*self._run(jobs[:middle], ask), *self._run(jobs[middle:], ask)]
+        job, names = jobs[0], jobs[0].names
+        if len(names) > 1:
+            middle = len(names) // 2
+            return [*self._run([job.only(names[:middle])], ask), *self._run([job.only(names[middle:])], ask)]
         self.broken[job.names[0]] = answer
         return []
 

@@ -86,11 +86,14 @@ class Upkeep:
         stale = len(fresh) + len(skipped) < len(states)
         bags: Sequence[pl.DataFrame] = ()
         if stale or touched:
-            self.settled.forget(states, None if stale else touched)
+            self.settled.forget(set(states) - fresh, None)
+            self.settled.forget(fresh, touched)
             bags = self._recount(here, states, fresh, skipped, days)
         elif given is not None:
             self._remember(here, states, Pending())
-        again = stale or before is None
+        # What was broken and still is has nothing new to say: it must not cost the others anything.
+        renewed = any(s not in fresh and s not in skipped and s not in self.broken for s in states)
+        again = renewed or before is None
         if again or touched:
             by_axis = {bag.time: self._ranges(days((bag.time,))) for bag in self.plan.bags if bag.source == source}
             self.grid.reload(source, None if again else self._ranges(touched), by_axis, bags)
