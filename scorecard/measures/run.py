@@ -15,8 +15,8 @@ from scorecard.book.model import Book
 from scorecard.book.model.metric import Metric
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.ground.periods.calendar import Calendar
-from scorecard.measures.cutdays import CutDays
 from scorecard.measures.audit import Audited, Difference, parts_of, record, recorded
+from scorecard.measures.cutdays import CutDays
 from scorecard.measures.cuts import Cuts
 from scorecard.measures.explaining import explained
 from scorecard.measures.goals import GoalReader

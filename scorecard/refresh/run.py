@@ -20,8 +20,8 @@ from scorecard.ground.errors import NotFound, Problem, did_you_mean
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.journal.journal import Entry, Journal
 from scorecard.judgement.freshness import default_fresh_for
-from scorecard.measures.finals import Finals
 from scorecard.measures.audit import Audited, recorded
+from scorecard.measures.finals import Finals
 from scorecard.measures.run import Meter
 from scorecard.measures.store import take_over
 from scorecard.measures.values import Measured
