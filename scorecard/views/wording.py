@@ -129,8 +129,10 @@ def span_text(period: Period) -> str:
 
 def reading_span(reading: Reading) -> str:
     """The dates of a reading's period."""
-    first, until = reading.start.date(), (reading.end - timedelta(microseconds=1)).date() + timedelta(days=1)
     grain: Any = reading.grain
+    first, day = reading.start.date(), timedelta(days=1)
+    # What ends with a day ends as the next one begins, at midnight or where the clocks land when they jump over it.
+    until = first + day if grain in ("hour", "day") else reading.end.date()
     return span_text(Period(grain, reading.period, first, until, reading.start, reading.end))
 
 

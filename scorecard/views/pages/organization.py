@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from scorecard.board.board import Board
 from scorecard.board.reading import Reading
@@ -151,7 +150,7 @@ def _count(link: dict[str, Any], status: str) -> int:
 
 def _foundations(board: Board, address: Address, now: datetime) -> list[dict[str, Any]]:
     """What a process needs before it can scale, and lacks: a deputy, a procedure, a review, a number."""
-    book, today = board.book, now.astimezone(ZoneInfo(board.book.organization.timezone)).date()
+    book, today = board.book, board.calendar.day_of(now)
     sliced = {slice_[1] for _, _, slice_ in board.readings if slice_ is not None and slice_[0] == "process"}
     measured = sliced | {metric.process for metric in book.metrics.values()}
     lacking: list[tuple[str, str, list[str]]] = [

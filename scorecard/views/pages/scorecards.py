@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from scorecard.board.board import Board
 from scorecard.board.reading import Reading, Scorecard
@@ -117,7 +116,7 @@ def _card(board: Board, card: Scorecard, address: Address, now: datetime) -> dic
         "owner": person(process.owner),
         "deputy": person(process.deputy),
         "sop": None if process.sop is None else {"href": sop, "text": "Open the procedure" if sop else process.sop},
-        "reviewed": reviewed(process, now.astimezone(ZoneInfo(book.organization.timezone)).date()),
+        "reviewed": reviewed(process, board.calendar.day_of(now)),
         "parent": _parent(board, process.team, "Team", address),
     }
 
