@@ -254,3 +254,22 @@ def test_only_what_is_judged_on_its_pace_has_shares(tmp_path: Path) -> None:
     assert set(measured.shares) == {("n", "week", None)}
     assert measured.shares["n", "week", None] == pytest.approx([1 / 7] * 4), "the first week has only its Sunday"
     world.close()
+
+
+def test_a_row_that_breaks_one_metric_leaves_the_shares_and_cuts_of_the_others(tmp_path: Path) -> None:
+    """The row lies on a day at which last week is cut, where all metrics of a source are read together."""
+    world = World(tmp_path)
+    world.source("tickets", {"id": "integer", "created_at": "timestamp", "customer": "text"})
+    n = metric("n", count(), targets=(Target(5.0),))
+    world.open(n, metric("cast", total("cast(customer as integer)"), targets=(Target(5.0),)))
+    found = [{"id": i, "created_at": f"2026-03-{2 + i:02d}T10:00:00Z", "customer": "3"} for i in range(29)]
+    world.load("tickets", found)
+    assert world.measure("2026-04-01 12:00").problems == {}
+    touched = world.load(
+        "tickets", [{**found[21], "customer": "many"}]
+    )  # Monday, March 23; the newest row is March 30's
+    for measured in (world.measure("2026-04-01 12:00", {"tickets": touched}), world.fresh().measure(world.now, None)):
+        assert set(measured.problems) == {"cast"}
+        assert measured.shares["n", "week", None] == pytest.approx([1 / 7] * 4)
+        assert measured.series["n", "week", None].cuts["previous"].value == 1
+    world.close()

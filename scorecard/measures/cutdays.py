@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from scorecard.ground.errors import Refused
 from scorecard.measures.place import Here
-from scorecard.measures.plan import Plan, Scan, state_id
+from scorecard.measures.plan import Atom, Plan, Scan, state_id
 from scorecard.measures.ranges import (
     DAY,
     day_literal,
@@ -52,17 +53,21 @@ class At(NamedTuple):
 
 
 _Row = tuple[Any, ...]
+_Batch = dict[date, At]
+"""Cuts of different days: they fit into one statement."""
 
 
 @dataclass(slots=True)
 class _Day:
     """One scan's rows of one day. ``lines``: state → what they come to before ``reached``. ``ahead``: rows up to ``end`` in
-    order of time, (moment, state, raw split value, amount …); those before ``place`` are in the lines."""
+    order of time, (moment, state, raw split value, amount …); those before ``place`` are in the lines. ``lost``: states that
+    the rows do not go with, and why."""
 
     reached: datetime
     end: datetime
     lines: dict[str, Line]
     ahead: list[_Row]
+    lost: Mapping[str, Refused]
     used: int
     place: int = 0
 
@@ -88,8 +93,11 @@ class CutDays:
             if key[0].source != source or (days is not None and key[1] not in days and day.used > now - UNUSED)
         }
 
-    def lines(self, here: Here, scan: Scan, at: At, slices: SlicesOf) -> Mapping[str, Line]:
-        """State → what the day's rows come to before the moment. It must have been prepared, or it is read now."""
+    def line(self, here: Here, scan: Scan, state: str, at: At, slices: SlicesOf) -> Line:
+        """What a state's rows of the day come to before the moment; it is read now where it was not prepared.
+
+        Raises what the engine raised where the rows do not go with the state's expression.
+        """
         day = here.calendar.day_of(at.moment)
         if here.calendar.midnight(day) == at.moment:
             return {}
@@ -100,13 +108,15 @@ class CutDays:
         found.used = self._rounds.get(scan.source, 0)
         if found.reached < at.moment:
             self._advance(scan, found, at.moment, slices)
-        return found.lines
+        if state in found.lost:
+            raise found.lost[state]
+        return found.lines.get(state, {})
 
     def prepare(self, here: Here, wanted: Mapping[Scan, Iterable[At]], slices: SlicesOf) -> None:
         """Reads what is not there yet: one statement, with a part for each scan, or more where one day is cut twice."""
-        jobs: list[tuple[Scan, dict[date, At]]] = []
+        jobs: list[tuple[Scan, _Batch]] = []
         for scan, cuts in wanted.items():
-            batches: list[dict[date, At]] = []
+            batches: list[_Batch] = []
             for at in dict.fromkeys(cuts):
                 day = here.calendar.day_of(at.moment)
                 known = self._days.get((scan, day, at.start))
@@ -121,23 +131,55 @@ class CutDays:
         if not jobs:
             return
         ends = [[self._end(here, scan, day, at.moment) for day, at in batch.items()] for scan, batch in jobs]
-        parts = [self._sql(here, scan, batch, ends[number], number) for number, (scan, batch) in enumerate(jobs)]
-        frame = self.engine.query(" UNION ALL BY NAME ".join(parts))
+        atoms = [self.plan.scans[scan] for scan, _ in jobs]
+        parts = [self._sql(here, *job, atoms[n], ends[n], n) for n, job in enumerate(jobs)]
+        try:
+            frame = self.engine.query(" UNION ALL BY NAME ".join(parts))
+        except Refused:
+            # Some row does not go with some atom. The others must not suffer, so each is asked for by itself.
+            for job, found, until in zip(jobs, atoms, ends, strict=True):
+                self._one_by_one(here, *job, found, until, slices)
+            return
         for number, (scan, batch) in enumerate(jobs):
-            states = [state_id(scan, atom) for atom in self.plan.scans[scan]]
+            states = [state_id(scan, atom) for atom in atoms[number]]
             rows = as_rows(frame.filter(pl.col("job") == number), states)
-            at_once: list[list[_Row]] = [[] for _ in batch]
-            ahead: dict[date, list[_Row]] = {day: [] for day in batch}
-            for state, bucket, *rest in rows.rows():
-                if bucket.year == 1970:
-                    at_once[bucket.second + 60 * bucket.minute].append((bucket, state, *rest))
-                else:
-                    ahead[here.calendar.day_of(bucket.replace(tzinfo=UTC))].append((bucket, state, *rest))
-            for place, (day, at) in enumerate(batch.items()):
-                lines = _added({}, at_once[place], scan, slices)
-                later = sorted(ahead[day], key=itemgetter(0))
-                used = self._rounds.get(scan.source, 0)
-                self._days[scan, day, at.start] = _Day(at.moment, ends[number][place], lines, later, used)
+            self._keep(here, scan, batch, ends[number], rows.rows(), slices, {})
+
+    def _one_by_one(
+        self, here: Here, scan: Scan, batch: _Batch, atoms: Sequence[Atom], ends: Sequence[datetime], slices: SlicesOf
+    ) -> None:
+        rows: list[_Row] = []
+        lost: dict[str, Refused] = {}
+        for atom in atoms:
+            state = state_id(scan, atom)
+            try:
+                rows += as_rows(self.engine.query(self._sql(here, scan, batch, (atom,), ends, 0)), [state]).rows()
+            except Refused as error:
+                lost[state] = error
+        self._keep(here, scan, batch, ends, rows, slices, lost)
+
+    def _keep(
+        self,
+        here: Here,
+        scan: Scan,
+        batch: _Batch,
+        ends: Sequence[datetime],
+        rows: Iterable[_Row],
+        slices: SlicesOf,
+        lost: Mapping[str, Refused],
+    ) -> None:
+        """Puts rows (state, bucket, raw split value, amount …) where they belong: before the cuts, or ahead of them."""
+        before: list[list[_Row]] = [[] for _ in batch]
+        ahead: dict[date, list[_Row]] = {day: [] for day in batch}
+        for state, bucket, *rest in rows:
+            if bucket.year == 1970:
+                before[bucket.second + 60 * bucket.minute].append((bucket, state, *rest))
+            else:
+                ahead[here.calendar.day_of(bucket.replace(tzinfo=UTC))].append((bucket, state, *rest))
+        for place, (day, at) in enumerate(batch.items()):
+            lines, later = _added({}, before[place], scan, slices), sorted(ahead[day], key=itemgetter(0))
+            used = self._rounds.get(scan.source, 0)
+            self._days[scan, day, at.start] = _Day(at.moment, ends[place], lines, later, lost, used)
 
     def _advance(self, scan: Scan, day: _Day, moment: datetime, slices: SlicesOf) -> None:
         """Up to a later moment. Lines that were handed out stay as they are."""
@@ -159,7 +201,9 @@ class CutDays:
         ahead = min(LONGEST_AHEAD, ROWS_AHEAD / each) if each else LONGEST_AHEAD
         return min(moment + timedelta(seconds=ahead), midnight - timedelta(microseconds=1))
 
-    def _sql(self, here: Here, scan: Scan, batch: Mapping[date, At], ends: Sequence[datetime], number: int) -> str:
+    def _sql(
+        self, here: Here, scan: Scan, batch: _Batch, atoms: Sequence[Atom], ends: Sequence[datetime], number: int
+    ) -> str:
         """Rows before the cuts are summed under the number of the cut, as a second of 1970; later ones stand under their moment."""
         arms = []
         for place, (day, at) in enumerate(batch.items()):
@@ -173,7 +217,7 @@ class CutDays:
                     f"WHEN {same} AND {event_moment(scan)} < {moment_literal(ends[place])} THEN {event_moment(scan)}"
                 )
         rows = f"FROM {here.table} AS {ROWS} WHERE {event_days_within(scan, runs(batch))}"
-        summed = scan_sql(scan, self.plan.scans[scan], rows, f"CASE {' '.join(arms)} END", number)
+        summed = scan_sql(scan, atoms, rows, f"CASE {' '.join(arms)} END", number)
         return f"SELECT * FROM ({summed}) AS c WHERE bucket IS NOT NULL"
 
 

@@ -85,7 +85,7 @@ class Cuts:
         if (name, cut) not in self._known:
             self.prepare(here, {scan: [cut]})
             whole = self._kept.get((name, bounds), {}) if (bounds := _whole_days(here, cut)) else {}
-            part = self.days.lines(here, scan, At(cut.moment, cut.start), self._slices(here)).get(name, {})
+            part = self.days.line(here, scan, name, At(cut.moment, cut.start), self._slices(here))
             self._known[name, cut] = _joined(whole, part)
         return self._known[name, cut]
 
