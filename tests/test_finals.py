@@ -18,6 +18,7 @@ from scorecard.board.build import Ingredients, build
 from scorecard.book.model.metric import Metric
 from scorecard.measures.finals import Finals, definition_of
 from scorecard.measures.values import Changed, Measured
+from scorecard.views.ageing import standing
 from tests.measuring import BY_TEAM, World, average, count, formula, metric, moment
 from tests.served import command
 
@@ -201,3 +202,17 @@ metrics:
     words = ("values", "calls_made", "--period", "2026-W10")
     shown = command(tmp_path, "--now", "2026-03-12T09:00:00Z", "--format", "json", *words)
     assert '"text": "was 2 until 2026-03-11"' in shown.stdout, shown.stdout + shown.stderr
+
+
+def test_pages_mark_what_was_restated() -> None:
+    with world(N) as made:
+        made.load("tickets", rows(2, 3))
+        look(made, Finals(made.engine, made.book))
+        made.now = moment("2026-03-07 15:00")
+        made.load("tickets", rows(2, first=9))
+        shown = board(made, look(made, Finals(made.engine, made.book)))
+        tags = {
+            day: [t["title"] for t in standing(shown.reading("n", None, day, None, made.now), "UTC", made.now)["tags"]]
+            for day in ("2026-03-02", "2026-03-03")
+        }
+        assert tags == {"2026-03-02": ["was 1 until 2026-03-07"], "2026-03-03": []}
