@@ -37,6 +37,7 @@ class Trial:
         self._seconds = seconds
         self._name = f"trial_{uuid4().hex}"
         self._views: dict[str, dict[str, date]] = {}
+        self._moved: set[str] = set()
         with self._cursors() as cursor:
             row = cursor.execute("SELECT current_database()").fetchone()
             self.beneath = "" if row is None else str(row[0])
@@ -68,11 +69,13 @@ class Trial:
     # -- reading -----------------------------------------------------------------------------------------------
 
     def standing(self, source: str) -> Standing | None:
-        """As of the warehouse, with the first days of the axes that were added here."""
+        """As of the warehouse, with the first days of the axes that were added here. What is kept of other days is not of
+        this generation."""
         found = self._below.standing(source)
         if found is None or source not in self._views:
             return found
-        return replace(found, first_day={**found.first_day, **self._views[source]})
+        generation = found.generation + (1 if source in self._moved else 0)
+        return replace(found, first_day={**found.first_day, **self._views[source]}, generation=generation)
 
     def table(self, source: str) -> str:
         place = self._name if source in self._views else quote(self.beneath)
@@ -125,6 +128,7 @@ class Trial:
                 if row is not None and row[0] is not None:
                     firsts[axis] = row[0]
         self._views[source] = firsts
+        self._moved |= {source} if moved else set()
         return True
 
     @contextmanager
