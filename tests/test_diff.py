@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import subprocess
 from pathlib import Path
 
@@ -95,6 +96,16 @@ def test_added_removed_renamed_in_words_only_and_in_error(folder: Path) -> None:
     status, _, err = run(folder, "diff", "revenu")
     assert status == 1
     assert "did you mean 'revenue'?" in err
+
+
+def test_what_cannot_be_computed_is_an_error_and_turns_nothing(folder: Path) -> None:
+    edit(folder, "sum: amount", "sum: region")
+    status, out, err = run(folder, "--format", "json", "diff")
+    assert status == 1
+    assert "metrics.yaml:11:" in err
+    metrics = json.loads(out)["metrics"]
+    assert [(m["metric"], m["readings"]) for m in metrics] == [("revenue", []), ("per_order", [])]
+    assert all(m["note"].startswith("it could not be computed") for m in metrics)
 
 
 def test_another_grain_and_a_slice_that_is_new(folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -94,7 +96,7 @@ def test_what_comes_out_as_expected_is_silent_and_leaves_nothing_behind(tmp_path
         ("n: 6", "6", "n of csat in 2026-W10 is 5, expected 6", "green"),
         ("status: red", "red", "status of csat in 2026-W10 is 'green', expected 'red'", "green, target"),
         ("reason: pace", "pace", "reason of csat in 2026-W10 is 'target', expected 'pace'", "green"),
-        ("because: never", "never", "is '60% is at or over the target of 60%', expected 'never'", None),
+        ("because: never", "never", "because of csat in 2026-W10 is '60% is at or over the target of 60%", None),
         ("team: south, value: 60%", "60%}", "value of csat in 2026-W10 team south is 50%, expected 60%", "red"),
     ],
 )
@@ -103,6 +105,8 @@ def test_what_does_not_is_said_where_it_is_written(
 ) -> None:
     status, (problem,) = checked(tmp_path, f"metric: csat, period: 2026-W10, {expect}")
     assert status == 1
+    row = next(csv.DictReader(io.StringIO(run(tmp_path, "--format", "csv", "check")[1])))
+    assert (row["line"], row["message"]) == (str(problem["line"]), problem["message"])
     assert problem["message"].startswith("test 'half of the ratings are good': ")
     assert message in problem["message"]
     assert hint is None or problem["hint"].startswith(hint)

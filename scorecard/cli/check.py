@@ -13,7 +13,7 @@ import click
 
 from scorecard.cli import running
 from scorecard.cli.doors import opened, session_of
-from scorecard.cli.output import print_json
+from scorecard.cli.output import print_json, print_rows
 from scorecard.cli.session import Session
 from scorecard.cli.working import read_working
 from scorecard.ground.errors import Place, Problem, Refused, in_order
@@ -21,6 +21,9 @@ from scorecard.ground.errors import Place, Problem, Refused, in_order
 if TYPE_CHECKING:
     from scorecard.book.model import Book
     from scorecard.warehouse.engine import Engine
+
+
+COLUMNS = ("file", "line", "column", "severity", "message", "hint")
 
 
 @click.command()
@@ -32,6 +35,9 @@ def check(context: click.Context) -> None:
     errors = sum(p.severity == "error" for p in problems)
     if session.options.format == "json":
         print_json(session, {"problems": [p.as_json() for p in problems]})
+    elif session.options.format == "csv":
+        told = [p.as_json() for p in problems]
+        print_rows(session, COLUMNS, [[one[name] for name in COLUMNS] for one in told])
     else:
         for problem in problems:
             session.warn(str(problem))

@@ -113,6 +113,12 @@ def differences(
         old_board = trials.enter_context(trial(narrowed(before, judged)))
         for name in judged:
             grain, note = common_grain(before, work.book, name, chosen)
+            wrong = new_board.problems.get(name)
+            if wrong is not None:  # it is said; that all its readings would turn grey says nothing more
+                keys, made_of = changes.changed.get(name, ()), changes.carried.get(name, ())
+                place, told = place_of(work.book, name), f"it could not be computed: {wrong.message}"
+                found[name] = Turned(name, place, grain, keys, made_of, note=told)
+                continue
             rows = [rows_of(board, name, grain, chosen, now) for board in (old_board, new_board)]
             found[name] = turned(changes, name, place_of(work.book, name), grain, rows[0], rows[1], note)
         for name in added:
