@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +10,7 @@ import pytest
 
 from scorecard.board.board import Board
 from scorecard.book.read import read_book
+from scorecard.book.scope import narrowed
 from scorecard.cli.doors import opened_here
 from scorecard.cli.product import Product
 from scorecard.cli.session import Options, Session
@@ -161,3 +163,28 @@ def test_spark() -> None:
     assert spark([]) == ""
     assert spark([None, float("nan")]) == "··"
     assert spark([-1.7e308, 1.7e308]) == "▁█"
+
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+
+
+@pytest.mark.parametrize(
+    "name", ["quantiles", "stock-at-the-end", "distinct-customers", "ratio-over-teams", "targets-by-team"]
+)
+def test_a_trial_of_the_same_book_gives_the_same_readings(tmp_path: Path, name: str) -> None:
+    config = SCENARIOS / name / "metrics.yaml"
+    now = next(
+        line.split("now:")[1].split("#")[0].strip().strip("'\"")
+        for line in (SCENARIOS / name / "expected.yaml").read_text().splitlines()
+        if line.startswith("now:")
+    )
+    with opened_here(Session(Options(config, tmp_path, now))) as product:
+        product.refresher.pull(cause="command")
+        board = product.refresher.publish()
+        for book in (product.book, narrowed(product.book, product.book.metrics)):
+            with product.refresher.trial(book) as tried:
+                assert tried.readings.keys() == board.readings.keys()
+                for key, rows in board.readings.items():
+                    assert tuple(tried.shown(r) for r in tried.readings[key]) == tuple(
+                        replace(board.shown(r), version=tried.version) for r in rows
+                    )
