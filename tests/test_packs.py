@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scorecard.book.columns import columns_read
+from scorecard.book.columns import check_columns, columns_read
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Metric
 from scorecard.book.read import read_book, read_lenient
@@ -175,6 +175,18 @@ def test_a_missing_source_is_one_error_that_says_how_to_supply_it(tmp_path: Path
         book.broken
     )  # the others go on
     assert "csat" in book.metrics
+
+
+def test_a_missing_column_says_where_to_name_it(tmp_path: Path) -> None:
+    book = read(tmp_path, "[{pack: contact-centre, only: csat}]")
+    (problem,) = check_columns(book, {"surveys": {"answered_at": "TIMESTAMP", "rating": "BIGINT"}})[:1]
+    assert problem.place is not None
+    assert problem.place.file == "pack:contact-centre"
+    assert problem.message == "source 'surveys' has no column 'score', which metric 'csat' reads"
+    assert problem.hint is not None
+    assert problem.hint.endswith(
+        "; where it is called otherwise, say so at the include: columns: {surveys: {score: YOURS}}"
+    )
 
 
 def test_a_metric_of_the_same_name_is_an_error_with_both_places(tmp_path: Path) -> None:

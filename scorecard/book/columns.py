@@ -103,6 +103,10 @@ def _missing(source: str, table: Mapping[str, str], used: Iterator[Used]) -> Ite
             known = [column for column in table if not column.startswith("_")]
             hint = did_you_mean(name, known) or f"it has {', '.join(known[:20])}{', …' if len(known) > 20 else ''}"
             by = "" if owner == f"source '{source}'" else f", which {owner} reads"
+            if place is not None and place.file.startswith("pack:"):
+                hint += (
+                    f"; where it is called otherwise, say so at the include: columns: {{{source}: {{{name}: YOURS}}}}"
+                )
             yield Problem(f"source '{source}' has no column '{name}'{by}", place, hint)
 
 
