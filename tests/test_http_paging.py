@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.contract import Cursor
+from connectors.contract import Cursor, SourceFailed
 from tests.pulls import failure, pulled
 from tests.slow_servers import Asked, Given, served
 
@@ -298,3 +298,56 @@ def test_requests_are_spread_over_the_minute(monkeypatch: pytest.MonkeyPatch) ->
         pulled("http", HERE, url=server.url, limits={"per_minute": 2}, seconds=300.0, **GRAPH)
     assert len(waited) == 1
     assert 50 < waited[0] <= 60
+
+
+# -- whatever breaks ------------------------------------------------------------------------------------------------------
+
+
+FAULTS: dict[str, Given] = {
+    "reset": Given(raw=b""), "cut": Given(b'[{"id": 1}', announced=500), "error": Given({"message": "x"}, 500),
+    "busy": Given({}, 429, {"Retry-After": "0"}), "expired": Given({}, 401), "page": Given(b"<html>", headers={"Content-Type": "text/html"}),
+    "odd": Given(b"[NaN]"), "refused": Given({"message": "no"}, 400), "throttled": Given({"errors": [{"code": "RATE_LIMITED"}]}),
+}  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.integers(1, 12), st.sampled_from(sorted(FAULTS)), max_size=6),
+    st.sampled_from(["offset", "keyset", "cursor"]),
+)
+def test_all_rows_or_none_whatever_breaks(monkeypatch: pytest.MonkeyPatch, faults: dict[int, str], style: str) -> None:
+    """A server that breaks at any of its answers: the pull brings every row once, in order, or fails with a reason."""
+    monkeypatch.setattr("connectors.http.patience.FIRST_WAIT_SECONDS", 0.001)
+    count = iter(range(1, 10_000))
+
+    def breaking(asked: Asked) -> Given:
+        if asked.path == "/login":
+            return Given({}, headers={"Set-Cookie": "S=12345678"})
+        if (fault := faults.get(next(count))) is not None:
+            return FAULTS[fault]
+        start = int(asked.params.get("from", 0))
+        following = {"next": start + 2} if start + 2 < len(ORDERS) else {}
+        return Given({"data": ORDERS[start : start + 2], **following})
+
+    paging: dict[str, Any] = {
+        "offset": {"style": "offset", "param": "from"}, "cursor": {"style": "cursor", "next": "$.next", "param": "from"},
+        "keyset": {"style": "keyset", "column": "id"},
+    }[style]  # fmt: skip
+    with served(breaking) as server:
+        auth = {"style": "session", "login_url": server.url + "/login", "user": "ana", "password": "c4nary-s3cret"}
+        options = {"url": server.url, "auth": auth, "records": "$.data[*]", "errors": ["$.errors"], "paging": paging}
+        options |= {"params": {"from": ":after"}} if style == "keyset" else {}
+        rows, failed = None, None
+        try:
+            rows = pulled("http", HERE, **options).rows
+        except SourceFailed as problem:
+            failed = problem
+    if failed is None:
+        assert rows == ORDERS
+    else:
+        assert failed.message
+        assert failed.hint
+        assert "c4nary" not in f"{failed.message} {failed.hint}"
+    passing = set(faults.values()) <= {"busy", "reset", "cut", "error", "throttled"}
+    if passing and all({n, n + 1, n + 2, n + 3} - set(faults) for n in faults):
+        assert failed is None, "what passes within three more tries is no failure"

@@ -31,7 +31,7 @@ from tests.saas_servers import (
     curve_key,
     pem,
 )
-from tests.slow_servers import Server, served
+from tests.slow_servers import Asked, Given, Server, served
 
 NOW = "2026-09-28T08:00:00Z"
 ENVIRONMENT = {
@@ -386,6 +386,40 @@ def test_refresh_and_values(tmp_path: Path) -> None:
             assert CANARY.encode() not in path.read_bytes(), path
     assert CANARY not in said
     assert "BEGIN PRIVATE KEY" not in said
+
+
+@pytest.mark.slow
+def test_services_that_send_secrets_back_make_no_output_show_them(tmp_path: Path) -> None:
+    """A failing load tells why in the service's words; its words may hold what it was sent."""
+
+    def echo(asked: Asked) -> Given:
+        if asked.path.endswith(("/Login", "/token")):
+            given = {"access_token": f"{CANARY}-token", "expires_in": 60, "SessionId": f"{CANARY}-session"}
+            return Given(given, headers={"Set-Cookie": f"B1SESSION={CANARY}-session"})
+        said = f"cannot: {asked.headers.get('Authorization')} {asked.headers.get('Cookie')} {asked.params} {asked.body.decode()}"
+        return Given({"error": {"message": said, "code": CANARY}, "request": said}, 400)
+
+    with ExitStack() as stack:
+        text = BEGINNING + "sources:\n"
+        for name in EVERY:
+            fake = FAKES[name]()
+            started(stack, name, fake, tmp_path)
+            server = stack.enter_context(served(echo))
+            if hasattr(fake, "google"):
+                fake.google.url = server.url
+                (tmp_path / f"{name}.json").write_text(fake.google.account())
+            text += source_text(name, server.url, MORE.get(name, ""))
+        (tmp_path / "metrics.yaml").write_text(text + METRICS)
+        environment = {**os.environ, **ENVIRONMENT}
+        done = run(tmp_path, environment, "--now", NOW, "refresh")
+        told = run(tmp_path, environment, "--now", NOW, "loads")
+    assert done.returncode == 1
+    said = done.stdout + done.stderr + told.stdout + told.stderr
+    assert said.count("cannot:") >= len(EVERY), said
+    assert CANARY not in said
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and path.suffix not in {".pem", ".json", ".yaml"}:
+            assert CANARY.encode() not in path.read_bytes(), path
 
 
 def run(folder: Path, environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
