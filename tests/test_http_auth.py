@@ -317,7 +317,7 @@ def test_what_signing_needs_is_named_where_it_is_missing(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "jwt", None)
     auth = {"style": "oauth2", "token_url": "http://127.0.0.1:9/token", "client_id": "c", "private_key": pem(EC_KEY)}
     problem = failure("http", HERE, url="http://127.0.0.1:9/", auth=auth)
-    assert "pip install 'scorecard[jwt]'" in str(problem.hint)
+    assert "pip install 'pyjwt[crypto]'" in str(problem.hint)
 
 
 # -- sessions ---------------------------------------------------------------------------------------------------------

@@ -272,6 +272,7 @@ def test_a_key_that_is_not_unique_is_refused() -> None:
     ("window", "expected"),
     [
         ({"back": "1d"}, ("2026-09-27T08:00:00Z", "2026-09-28T08:00:00Z")),
+        ({"back": "0s", "step": "7h", "format": "epoch_s"}, ("1790560800", "1790560800")),
         ({"back": "100m", "step": "1h", "format": "epoch_s"}, ("1790575200", "1790582400")),
         ({"back": "2d", "ahead": "1d", "format": "%Y-%m-%d"}, ("2026-09-26", "2026-09-29")),
         ({"back": "2d", "format": "%Y-%m-%d", "timezone": "Pacific/Kiritimati"}, ("2026-09-26", "2026-09-28")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,13 @@ def test_the_schema_knows_the_presets() -> None:
     assert not list(schema.iter_errors(plain(good)))
     for old, new in (("project:", "projekt:"), ("asana", "asanna"), (", token: x", "")):
         assert list(schema.iter_errors(plain(good.replace(old, new))))
+
+
+def test_what_signing_needs_is_asked_for_before_the_first_pull(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jwt", None)
+    auth = "{kind: http, url: 'https://a.example', auth: {style: google, credentials: g.json, scope: x}, every: 1h}"
+    text = f"{EXAMPLES['google-bigquery'].split('metrics:')[0]}  plain: {auth}\nmetrics: {{m: {{}}}}\n"
+    warned = [(p.message.split(" signs")[0], p.hint) for p in told(tmp_path, text) if "private key" in p.message]
+    assert warned == [
+        (f"source '{name}'", "install the extra 'jwt': pip install 'pyjwt[crypto]'") for name in ("sales", "plain")
+    ]

@@ -133,12 +133,12 @@ def _window(request: Pull) -> dict[str, Any]:
     zone = ZoneInfo(str(options["timezone"])) if options.get("timezone") else source_zone(request)
     form = str(options.get("format") or "iso")
 
-    def written(moment: datetime, up: bool) -> Any:
-        whole = int((moment - EPOCH).total_seconds())
-        rounded = -(-whole // step) * step if up else whole // step * step
-        return written_cursor(Cursor("window", EPOCH + timedelta(seconds=rounded), form), zone)
+    def written(moment: datetime) -> Any:
+        # Rounded down: a period that is still running would come with a part of its value.
+        whole = int((moment - EPOCH).total_seconds()) // step * step
+        return written_cursor(Cursor("window", EPOCH + timedelta(seconds=whole), form), zone)
 
-    return {":from": written(start, False), ":until": written(end, True)}
+    return {":from": written(start), ":until": written(end)}
 
 
 def _seconds(text: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +11,15 @@ from typing import Any
 
 from connectors.contract import SourceFailed
 
+NEEDED = "auth: signing with a private key needs pyjwt and cryptography"
+INSTALL = "install the extra 'jwt': pip install 'pyjwt[crypto]'"
 LIFETIME = timedelta(minutes=5)
 CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+
+
+def can_sign() -> bool:
+    """Whether what signing needs is installed."""
+    return all(importlib.util.find_spec(name) is not None for name in ("jwt", "cryptography"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +39,7 @@ class Assertion:
             from cryptography.hazmat.primitives.asymmetric import ec, rsa
             from cryptography.hazmat.primitives.serialization import load_pem_private_key
         except ImportError:
-            hint = "install them: pip install 'scorecard[jwt]'"
-            raise SourceFailed("auth: signing with a private key needs pyjwt and cryptography", hint=hint) from None
+            raise SourceFailed(NEEDED, hint=INSTALL) from None
         try:
             key = load_pem_private_key(self.key.encode(), None)
         except (ValueError, TypeError):

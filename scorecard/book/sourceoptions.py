@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from connectors.contract import SourceFailed
+from connectors.http.assertions import INSTALL, can_sign
 from connectors.http.records import read_path
 from scorecard.book.files import Entry
 from scorecard.book.notes import Notes, shown
@@ -65,6 +66,10 @@ def read_options(
     if kind == "sql" and "url" in options:
         _check_database(options, fields, notes)
     options = merged(options, {key: value for key, value in usual.items() if key in names})
+    auth = options.get("auth") if isinstance(options.get("auth"), dict) else {}
+    if auth and (auth.get("style") == "google" or "private_key" in auth) and not can_sign():
+        at = fields.nodes.get("auth") or fields.nodes.get("preset")
+        notes.warn(at, f"{fields.owner} signs with a private key, which needs pyjwt and cryptography", INSTALL)
     _check_use_of_cursor(kind, fields, options, notes)
     return options
 

@@ -112,7 +112,7 @@ WINDOW = Record((
     Key("back", Duration(keep=True), "how far before now `:from` is (default 1d)", example="14d"),
     Key("ahead", Duration(keep=True), "how far behind now `:until` is (default now)", example="1d"),
     Key("timezone", Timezone(), "in whose days and hours they are written (default: the source's)"),
-    Key("step", Duration(keep=True), "both are rounded outwards to it", example="5m"),
+    Key("step", Duration(keep=True), "both are rounded down to whole ones", example="5m"),
     Key("format", Text(), "how they are written: iso (default), epoch_s, epoch_ms or a strftime pattern"),
 ))  # fmt: skip
 LIMITS = Record((
