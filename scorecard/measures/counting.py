@@ -117,11 +117,11 @@ class Counting:
         # In halves: the one that fails among many is found with few statements more.
         if len(jobs) > 1:
             middle = len(jobs) // 2
-            return [*self._run(jobs[:middle], ask), *self._run(jobs[middle:], ask)]
+            return self._run(jobs[:middle], ask) + self._run(jobs[middle:], ask)
         job, names = jobs[0], jobs[0].names
         if len(names) > 1:
             middle = len(names) // 2
-            return [*self._run([job.only(names[:middle])], ask), *self._run([job.only(names[middle:])], ask)]
+            return self._run([job.only(names[:middle])], ask) + self._run([job.only(names[middle:])], ask)
         self.broken[job.names[0]] = answer
         return []
 
