@@ -13,9 +13,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+import connectors
 from scorecard.book.notes import Notes, shown
 from scorecard.book.shapes.records import Fields
 from scorecard.book.shapes.scalars import Anything, kind_of
@@ -68,7 +69,7 @@ class Preset:
 @cache
 def presets() -> Mapping[str, Preset]:
     """All presets by name, in order."""
-    folder = files("connectors") / "presets"
+    folder = Path(connectors.__file__).parent / "presets"
     names = sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
     return {name: read_preset(name, (folder / f"{name}.yaml").read_text(encoding="utf-8")) for name in names}
 
