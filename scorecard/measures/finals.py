@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +18,7 @@ import polars as pl
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Expression, Metric
 from scorecard.book.scope import parts_of, rests_on, sources_of
+from scorecard.ground.periods.calendar import Period
 from scorecard.measures.plan import identity
 from scorecard.measures.ranges import utc_naive
 from scorecard.measures.values import Changed, Measured, Series, SeriesKey
@@ -23,6 +26,7 @@ from scorecard.warehouse.engine import Engine, Standing
 
 SAME = 1e-9
 """Values that differ by less than this part of them differ by the order of an addition and not by their rows."""
+NEVER = datetime.max.replace(tzinfo=UTC)
 SCHEMA: dict[str, Any] = {
     "metric": pl.String, "grain": pl.String, "kind": pl.String, "name": pl.String, "period": pl.String, "value": pl.Float64,
     "definition": pl.String, "changed_at": pl.Datetime("us"), "redefined": pl.Boolean,
@@ -73,12 +77,12 @@ class Finals:
             if until is None:
                 continue
             touched = None if measured.changed is None else measured.changed.get(key, frozenset())
-            if touched is not None and not touched and until < self._next.get(key, until):
+            if touched is not None and not touched and key in self._next and until < self._next[key]:
                 continue
-            self._series(key, series, until, now, written)
+            self._series(key, series, until, touched, now, written)
         if keep and written:
             self._write(written)
-        return replace(measured, restated=self._changed)
+        return replace(measured, restated=dict(self._changed))  # its own: the next look changes ours
 
     def _settled(self, metric: Metric, standings: Mapping[str, Standing], now: datetime) -> datetime | None:
         """Periods that end by this moment are final; None where a source was never loaded, or there is none."""
@@ -95,26 +99,34 @@ class Finals:
         key: SeriesKey,
         series: Series,
         until: datetime,
+        touched: AbstractSet[int] | None,
         now: datetime,
         written: dict[tuple[SeriesKey, str], Final],
     ) -> None:
         assert self._known is not None  # noqa: S101 - read before
         known = self._known.setdefault(key, {})
         definition = self._definition(key[0])
+        ends = len(series.periods)
+        count = bisect_right(series.periods, until, key=_end)
+        places: Iterable[int] = range(count)
         changed: dict[str, Changed] = {}
-        self._next.pop(key, None)
-        for period, cell in zip(series.periods, series.cells, strict=True):
-            if period.end.astimezone(UTC) > until:
-                self._next[key] = period.end.astimezone(UTC)
-                break
-            before = known.get(period.label)
-            final = _followed(before, cell.value, definition, now)
+        if touched is not None and len(touched) < ends and key in self._next:  # all others were looked at before
+            begun = bisect_left(series.periods, self._next[key], hi=count, key=_end)
+            places = {*(i for i in touched if i < count), *range(begun, count)}
+            changed = dict(self._changed.get(key, {}))
+        self._next[key] = series.periods[count].end if count < ends else NEVER
+        for index in places:
+            label = series.periods[index].label
+            before = known.get(label)
+            final = _followed(before, series.cells[index].value, definition, now)
             if final is None:
                 continue
-            if final != before:
-                known[period.label] = written[key, period.label] = final
+            if final is not before:
+                known[label] = written[key, label] = final
             if final.changed_at is not None:
-                changed[period.label] = Changed(final.value, final.changed_at, final.redefined)
+                changed[label] = Changed(final.value, final.changed_at, final.redefined)
+            else:
+                changed.pop(label, None)
         if changed:
             self._changed[key] = changed
         else:
@@ -152,12 +164,17 @@ def _followed(before: Final | None, value: float | None, definition: str, now: d
     if before is None:
         return None if value is None else Final(value, definition)
     if value is not None and math.isclose(value, before.value, rel_tol=SAME, abs_tol=1e-12):
-        return Final(before.value, definition)
+        stands = before.changed_at is None and before.definition == definition
+        return before if stands else Final(before.value, definition)
     if before.changed_at is not None:
         return before
     return replace(
         before, changed_at=now.astimezone(UTC).replace(microsecond=0), redefined=before.definition != definition
     )
+
+
+def _end(period: Period) -> datetime:
+    return period.end
 
 
 def _rows(written: Mapping[tuple[SeriesKey, str], Final]) -> Iterable[tuple[object, ...]]:
