@@ -259,6 +259,9 @@ def test_a_key_that_is_not_unique_is_refused() -> None:
             assert "two rows have the id" in failure("http", HERE, url=server.url, **KEYED).message
     with served(lambda _: Given({"items": [{"id": 3}, {"id": 1}]})) as server:
         assert "order of id" in failure("http", HERE, url=server.url, **KEYED).message
+    with served(by_key([{"id": 1}, {"id": 2}], 1, inclusive=True)) as server:
+        options = {**KEYED, "paging": {**KEYED["paging"], "more": "$.hasMore"}}
+        assert "brings no new row" in failure("http", HERE, url=server.url, **options).message
     with served(lambda _: Given({"items": [{"name": 3}]})) as server:
         assert "no key 'id'" in failure("http", HERE, url=server.url, **KEYED).message
     with served(lambda _: Given({"items": [{"id": "a' or 1=1 --"}], "hasMore": True})) as server:

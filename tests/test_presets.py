@@ -62,7 +62,7 @@ def test_its_page_says_what_it_takes(name: str) -> None:
             if parameter.required
             else ""
             if parameter.default is None
-            else f"default `{parameter.default}`"
+            else f"default `{str(parameter.default).replace('|', chr(92) + '|')}`"
         )
         assert f"| `{parameter.name}` | {parameter.describe} | {need} |" in page
 

@@ -304,6 +304,14 @@ def test_a_cursor_asks_only_for_what_is_new(tmp_path: Path) -> None:
         assert all(row["modified_at"] >= "2026-09-20" for row in found.rows)
 
 
+def test_a_netsuite_key_that_occurs_twice_is_never_half_read(tmp_path: Path) -> None:
+    """Also where the two stand on both sides of a page's end."""
+    for twice in (998, 999, 1000, 1001):
+        with staged("netsuite-token", tmp_path) as stage:
+            stage.fake.rows.append((twice, "open", 2.0))
+            assert f"two rows have the id {twice}" in stage.failure().message
+
+
 def test_a_column_that_is_empty_everywhere_still_comes(tmp_path: Path) -> None:
     with staged("netsuite", tmp_path, MORE["netsuite"]) as stage:
         stage.fake.rows = [(1, "open", None), (2, "open", None)]

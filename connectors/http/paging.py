@@ -136,14 +136,15 @@ class Pager:
             return rows
         column, last = str(self.text("column")), self._key if self.number else None
         found: list[Any] = []
+        again = False  # whether the page before's last row has come once more
         for row in rows:
             key = row.get(column) if isinstance(row, dict) else None
             if key is None or isinstance(key, dict | list):
                 raise SourceFailed(f"paging: a row has no key '{column}'", hint="check paging.column")
-            if str(key) == str(last):
-                if found or not self.number:
+            if last is not None and str(key) == str(last):
+                if found or again:
                     raise SourceFailed(f"paging: two rows have the {column} {key}", hint="the key must be unique")
-                last = None
+                again = True
                 continue
             if last is not None and _is_before(key, last):
                 raise SourceFailed(f"paging: rows do not come in the order of {column}", hint="sort the query by it")
@@ -165,6 +166,9 @@ class Pager:
                 return self._cursor(answer, document)
             case "keyset":
                 if not rows:
+                    if more is not None:
+                        hint = "larger pages may help: one that begins with the last row needs room for another"
+                        raise SourceFailed("paging: a page brings no new row, and says that more follow", hint=hint)
                     return None
                 self._key = rows[-1][str(self.text("column"))]
                 if re.search(r"['\"\\]", str(self._key)):

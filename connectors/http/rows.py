@@ -31,7 +31,7 @@ class Shaping:
         self._records = records
         self._usual = usual
         self._options = options or {}
-        if (self._options.get("names") is None) != (self._options.get("values") is None) and "values" in self._options:
+        if "values" in self._options and "names" not in self._options:
             raise SourceFailed("rows: values needs names", hint="names: where the columns' names stand")
         self._names: list[str] | None = None
 
