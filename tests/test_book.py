@@ -367,7 +367,6 @@ def test_good_columns_and_tables_that_are_not_loaded_are_no_problem(tmp_path: Pa
         ("    better: lower\n    target: 1200", "    leads: [{metric: csat, lag: 2w, sign: opposite}]\n    better: lower\n    target: 1200", "not computed yet: leading"),
         ("target: 1200\n    tolerance: 15%", "targets: [{from: orders, value: goal}]", None),
         ("stock: {opened: created_at, closed: resolved_at}", "stock: {level: score, key: [ticket_id], fold: last}", "not computed yet: stock: {level}"),
-        ("formula: tickets_resolved / tickets_created", "manual: {fold: last}", "not computed yet: manual"),
         ("stock: {opened: created_at, closed: resolved_at}", "age: {opened: created_at, closed: resolved_at, q: 0.9}", "not computed yet: age"),
         ("count: resolved_at", "cohort: {of: count_if(not open), to: rows, matures_after: 7d}", "'not open' of metric"),
         ("    role: lagging\n    source: tickets\n    ratio", "    role: leading\n    source: tickets\n    ratio", None),
@@ -473,3 +472,11 @@ def test_five_hundred_metrics_take_a_blink(tmp_path: Path) -> None:
 
 def test_the_complete_example_is_the_one_of_the_reference() -> None:
     assert "scaling: {output: tickets_resolved" in COMPLETE
+
+
+def test_a_target_beside_the_metrics_own_team_holds_for_the_whole(tmp_path: Path) -> None:
+    """Also where nothing but `defaults` says its role."""
+    more = "  of_a_team: {team: operations, source: tickets, count: rows, better: lower, target: 3}\n"
+    book = read(tmp_path, GOOD.replace("defaults: {", "defaults: {role: leading, ", 1) + more)
+    (target,) = book.metrics["of_a_team"].targets
+    assert (target.aim, target.team) == (3.0, None)

@@ -251,3 +251,11 @@ def test_one_mistyped_year_makes_no_million_periods(tmp_path: Path) -> None:
     assert of(measured, "n", "hour").cells[-1].value == 0
     assert of(measured, "open").cells[-1].value == 2
     world.close()
+
+
+def test_a_shorter_month_that_the_cut_takes_whole_is_compared_whole(tmp_path: Path) -> None:
+    """The 30th of March has no 30th of February: all of February counts, also when everything is computed for the first time."""
+    world = world_in(tmp_path, "UTC", "2026-03-30 12:00").open(metric("n", count()))
+    world.load("tickets", rows("2026-02-10T10:00:00", "2026-02-28T10:00:00", "2026-03-30T10:00:00"))
+    assert of(world.measure(), "n", "month").cuts["previous"].value == 2
+    world.close()

@@ -164,6 +164,7 @@ class Judge:
         loaded_at, data_until = self._witness.stamp(metric)
         evidence = self._witness.evidence(metric, slice_, period, cell, compared)
         said = verdict(evidence)
+        told = cell.told if cell.value is not None else None
         final = period.end + timedelta(seconds=metric.final_after_seconds)
         team, process = self._place(metric, slice_)
         reading = Reading(
@@ -187,7 +188,7 @@ class Judge:
             status=said.status,
             judged=said.status,
             reason=said.reason,
-            because=said.because,
+            because=said.because if told is None else f"{said.because}; {told}",
             projected=evidence.projection if said.reason == "pace" else None,
             previous=None if compared is None else compared.value(Versus("previous")),
             year_ago=None if compared is None else compared.value(Versus("year_ago")),
@@ -199,7 +200,7 @@ class Judge:
             version=self._of.version,
             conclusive=said.conclusive,
             restated=self._restated(metric, slice_, period, cell),
-            trail=said.trail,
+            trail=said.trail if told is None else ({"step": "given", "applies": True, "detail": told}, *said.trail),
         )
         override = self._of.overrides.get((metric.name, period.grain, slice_), {}).get(period.label)
         return reading if override is None else reading.overridden(override, now)

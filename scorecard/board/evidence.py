@@ -11,7 +11,7 @@ from scorecard.board.ingredients import Ingredients
 from scorecard.board.maturity import Maturity
 from scorecard.board.reading import SeriesKey
 from scorecard.book.calendars import Calendars
-from scorecard.book.model.metric import Age, Cohort, Cumulative, Metric, Ratio
+from scorecard.book.model.metric import Age, Cohort, Cumulative, Manual, Metric, Ratio
 from scorecard.book.scope import adds_up, inherits_target, rests_on, sources_of
 from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.judgement.freshness import default_fresh_for, fresh_until, quiet_until
@@ -78,7 +78,7 @@ class Witness:
             projection=projection,
             problem=self._problem(metric),
             sampled=_sampled(self._counted(metric), cell),
-            missing=cell.missing or _why_nothing(period, now, loaded_at),
+            missing=cell.missing or _why_nothing(period, now, loaded_at, people=bool(self._by_people(metric))),
         )
 
     def _problem(self, metric: Metric) -> str | None:
@@ -149,6 +149,10 @@ class Witness:
             standings = [self._of.standings.get(name) for name in names]
             loaded = [None if s is None else s.loaded_at for s in standings]
             until = [None if s is None else s.data_until for s in standings]
+            for name in self._by_people(metric):
+                at, end = self._measured.people.get(name, (None, None))
+                loaded.append(at)
+                until.append(None if end is None else min(end, self._of.now))
             self._stamps[metric.name] = (_oldest(loaded), _oldest(until))
         return self._stamps[metric.name]
 
@@ -158,7 +162,20 @@ class Witness:
         parts = [
             self._part(part, period, calendar) for part in (metric, *self._rest(metric)) if part.source is not None
         ]
-        return _earliest(p[0] for p in parts), _earliest(p[1] for p in parts)
+        given = [self._given_until(name, slice_, period) for name in self._by_people(metric)]
+        return _earliest([*(p[0] for p in parts), *given]), _earliest(p[1] for p in parts)
+
+    def _by_people(self, metric: Metric) -> list[str]:
+        """The metrics in it whose values people give."""
+        return [part.name for part in (metric, *self._rest(metric)) if isinstance(part.measure, Manual)]
+
+    def _given_until(self, name: str, slice_: Slice, period: Period) -> datetime | None:
+        """A value that people gave is fresh until the end of the next period, and stays so once a later one has a value."""
+        series = self._measured.series.get((name, period.grain, slice_))
+        known = [p for p, c in zip(series.periods, series.cells, strict=True) if c.value is not None] if series else []
+        if not known or known[-1].start != period.start:
+            return None
+        return self._of.calendar.shift(period, 1).end
 
     def _part(self, part: Metric, period: Period, calendar: Calendar) -> tuple[datetime | None, datetime | None]:
         source = self._of.book.sources[part.source or ""]
@@ -240,7 +257,9 @@ def _last_day(period: Period) -> date:
     return period.until - timedelta(days=1)
 
 
-def _why_nothing(period: Period, now: datetime, loaded_at: datetime | None) -> str | None:
+def _why_nothing(period: Period, now: datetime, loaded_at: datetime | None, *, people: bool) -> str | None:
+    if loaded_at is None and people:
+        return "nobody has given a value yet"
     if loaded_at is None:
         return "its source was never loaded"
     return "the period has not begun" if period.start > now else None

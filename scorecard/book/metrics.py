@@ -42,7 +42,7 @@ def build_metric(entry: Entry, notes: Notes) -> Metric | None:
     split = _split(draft, notes)
     grain = draft.get("grain")
     judged = Judged(draft.owner, unit == "percent", draft.get("better"), "week" if grain is None else grain, split,
-                    draft.get("better") is not None or draft.own("better"))  # fmt: skip
+                    draft.get("better") is not None or draft.own("better"), sliced=draft.kind in NO_ROWS)  # fmt: skip
     targets = build_targets(fields, judged, notes)
     team, min_sample = _team(draft, notes), _min_sample(draft, notes)
     if measure is None:

@@ -24,7 +24,8 @@ Limit = float | tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a target needs to know of its metric. ``better`` None: not given (reported once)."""
+    """What a target needs to know of its metric. ``better`` None: not given (reported once). ``sliced``: it has slices
+    without a split of its own."""
 
     owner: str
     percent: bool
@@ -32,6 +33,7 @@ class Judged:
     grain: Grain
     split: Split | None
     has_better_key: bool
+    sliced: bool = False
 
 
 def build_targets(fields: Fields, metric: Judged, notes: Notes) -> tuple[Target, ...]:
@@ -44,7 +46,7 @@ def build_targets(fields: Fields, metric: Judged, notes: Notes) -> tuple[Target,
     if direct:
         if "target" not in fields.nodes:
             notes.error(fields.keys[direct[0]], f"{metric.owner} has '{direct[0]}' without a target", "add 'target'")
-        target = _entry(fields, metric, notes, fields.place(direct[0]))
+        target = _entry(fields, metric, notes, fields.place(direct[0]), direct=True)
         found += [target] if target is not None else []
     seen: dict[tuple[object, ...], Place] = {}
     for node, entry in fields.get("targets", ()):
@@ -72,7 +74,8 @@ def _listed(
     return [] if target is None else [target]
 
 
-def _entry(entry: Fields, metric: Judged, notes: Notes, place: Place) -> Target | None:
+def _entry(entry: Fields, metric: Judged, notes: Notes, place: Place, *, direct: bool = False) -> Target | None:
+    """``direct``: the entry is the metric itself, whose `team`, `process` and `grain` narrow nothing."""
     owner = metric.owner
     if "from" in entry.nodes:
         return _from_source(entry, metric, notes, place)
@@ -99,7 +102,8 @@ def _entry(entry: Fields, metric: Judged, notes: Notes, place: Place) -> Target 
         _check_tolerance(entry.nodes["tolerance"], aim, tolerance, owner, notes)
     if amber is not None:
         _check_amber(entry.nodes["amber"], aim, amber, metric, notes)
-    return Target(aim, amber, tolerance, entry.get("since"), *_scope(entry, metric, notes), place=place)
+    scope = (None, None, None) if direct else _scope(entry, metric, notes)
+    return Target(aim, amber, tolerance, entry.get("since"), *scope, place=place)
 
 
 def _scope(entry: Fields, metric: Judged, notes: Notes) -> tuple[str | None, str | None, str | None]:
@@ -115,7 +119,7 @@ def _scope(entry: Fields, metric: Judged, notes: Notes) -> tuple[str | None, str
             entry.keys["process"], f"a target of {metric.owner} is for a team and a process", "one of the two each"
         )
     for kind, name in (("team", team), ("process", process)):
-        if name is not None and (metric.split is None or metric.split.kind != kind):
+        if name is not None and not metric.sliced and (metric.split is None or metric.split.kind != kind):
             notes.warn(entry.nodes[kind], f"this target of {metric.owner} is never used: the metric is not split by {kind}",
                        f"add split: {{{kind}: COLUMN}}")  # fmt: skip
     if grain is not None and GRAINS.index(grain) < GRAINS.index(metric.grain):
@@ -127,8 +131,7 @@ def _scope(entry: Fields, metric: Judged, notes: Notes) -> tuple[str | None, str
 
 
 def _listed_scope(entry: Fields, key: str) -> bool:
-    # A metric that has its target directly has `team` and `grain` of its own: those narrow nothing.
-    return key in entry and "role" not in entry.nodes and isinstance(entry.get(key), tuple)
+    return key in entry and isinstance(entry.get(key), tuple)
 
 
 def _aim(node: YamlNode, metric: Judged, notes: Notes) -> Aim | None:

@@ -17,6 +17,7 @@ from scorecard.book.model.metric import (
     Distinct,
     Expression,
     Formula,
+    Manual,
     Mean,
     Metric,
     Quantile,
@@ -46,6 +47,8 @@ def lower(
         raise Refused(Problem(f"'{later}' is not computed yet", metric.place))
     if isinstance(measure, Formula | Change | Cumulative):
         return Lowered(metric, coarser(metric.grain), parts=parts_of(metric))
+    if isinstance(measure, Manual):
+        return Lowered(metric, coarser(metric.grain))
     assert metric.source is not None  # noqa: S101 - the book gives one to every measure that reads rows
     compiler = Compiler(metric.source, columns, book.organization.timezone, metric.unit, {} if made is None else made)
     grains = coarser(metric.grain)

@@ -91,6 +91,8 @@ class Needs:
         if not len(span) or (one.parts and not isinstance(one.metric.measure, Cumulative)):
             return []
         running = span.periods[-1]
+        if one.metric.source is None and not one.parts:
+            return []  # people give its values
         if one.parts:
             return [cut for base in self.bases(one) for cut in self._window_cuts(one, base, running)]
         cuts = [

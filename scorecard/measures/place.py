@@ -99,3 +99,11 @@ def has_whole_hours(calendar: Calendar, years: Iterable[int]) -> bool:
             if offset is not None and offset.total_seconds() % 3600:
                 return False
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What moved in a source since the last time: the touched period keys of each grain (None: all), and where it stood."""
+
+    keys: Mapping[Grain, frozenset[Key]] | None
+    loaded_before: datetime | None

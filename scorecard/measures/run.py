@@ -12,7 +12,7 @@ from scorecard.book.calendars import Calendars
 from scorecard.book.columns import columns_read
 from scorecard.book.later import later_measure
 from scorecard.book.model import Book
-from scorecard.book.model.metric import Metric
+from scorecard.book.model.metric import Cumulative, Manual, Metric
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.audit import Audited, Difference, parts_of, record, recorded
@@ -22,7 +22,9 @@ from scorecard.measures.explaining import explained
 from scorecard.measures.goals import GoalReader
 from scorecard.measures.grid import Grid
 from scorecard.measures.lowering import Probe, lower
+from scorecard.measures.makers import Maker
 from scorecard.measures.needs import Needs
+from scorecard.measures.people import People
 from scorecard.measures.place import Here, has_whole_hours
 from scorecard.measures.plan import Lowered, Plan, axes, coarser, gather, identity
 from scorecard.measures.ranges import DAY
@@ -35,7 +37,7 @@ from scorecard.measures.states.settled import Settled
 from scorecard.measures.store import calendar_id, write_days
 from scorecard.measures.types import Types
 from scorecard.measures.upkeep import Upkeep
-from scorecard.measures.values import Measured
+from scorecard.measures.values import Given, Measured
 from scorecard.measures.windows import Windows
 from scorecard.warehouse.engine import Engine, Standing, Touched
 
@@ -55,6 +57,7 @@ class _Desk:
     upkeep: Upkeep
     weaver: Weaver
     shares: Shares
+    people: People
 
 
 class Meter:
@@ -71,18 +74,18 @@ class Meter:
         self._now = datetime.now(UTC)
         self._in_doubt = False
 
-    def measure(self, now: datetime, touched: Mapping[str, Touched] | None) -> Measured:
+    def measure(self, now: datetime, touched: Mapping[str, Touched] | None, given: tuple[Given, ...] = ()) -> Measured:
         """Every series as of ``now``.
 
         ``touched``: what loads have changed since the last call, per source; None computes everything from the rows.
-        In a new process ``{}`` uses what is kept in the warehouse as far as it still fits. A metric that fails is in
-        ``problems`` and does not disturb the others. Raises Unavailable where the warehouse itself fails; the next call
-        then computes everything.
+        ``given``: all values that people have given. In a new process ``{}`` uses what is kept in the warehouse as far as it
+        still fits. A metric that fails is in ``problems`` and does not disturb the others. Raises Unavailable where the
+        warehouse itself fails; the next call then computes everything.
         """
         with self._lock:
             whole = touched is None or self._in_doubt
             self._in_doubt = True
-            measured = self._measure(now.astimezone(UTC), touched or {}, whole=whole)
+            measured = self._measure(now.astimezone(UTC), touched or {}, given, whole=whole)
             self._in_doubt = False
             return measured
 
@@ -99,7 +102,9 @@ class Meter:
                 else explained(one, desk.plan, self._here(standings, self._now))
             )
 
-    def _measure(self, now: datetime, touched: Mapping[str, Touched], *, whole: bool) -> Measured:
+    def _measure(
+        self, now: datetime, touched: Mapping[str, Touched], given: tuple[Given, ...], *, whole: bool
+    ) -> Measured:
         self._now = now
         standings = self._standings()
         desk = self._desk
@@ -111,6 +116,7 @@ class Meter:
         here = self._here(standings, now)
         self._write_days(here.values())
         moved = {s: m for s, place in here.items() if (m := desk.upkeep.bring_up(place, touched.get(s), whole=whole))}
+        desk.people.take(given)
         problems = {**desk.plan.problems, **self._broken(desk)}
         problems |= desk.weaver.weave(here, moved, now, problems, self._attempt)
         problems |= lost_parts(desk.plan.lowered, problems)
@@ -127,6 +133,7 @@ class Meter:
             undated_rows={s: r.undated for s, r in rests.items()},
             goals=self._goals.read(standings, self._attempted),
             shares=dict(desk.shares.found),
+            people=desk.people.stamps(),
         )
 
     def audit(
@@ -216,10 +223,12 @@ class Meter:
         spans = Spans(self.calendar)
         needs = Needs(self.book, plan, cuts, spans)
         calendars = Calendars(self.book, self.calendar)
+        people = People(spans)
         windows = Windows(plan, grid, cuts, spans, needs, calendars)
-        weaver = Weaver(plan, grid, cuts, spans, needs, windows, calendars)
+        makers: dict[type, Maker] = {Cumulative: windows, Manual: people}
+        weaver = Weaver(plan, grid, cuts, spans, needs, makers, calendars)
         shares = Shares(self.book, plan, grid, cuts, needs, calendars)
-        return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver, shares)
+        return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver, shares, people)
 
     def _all_lowered(
         self, metrics: Sequence[Metric], standings: Mapping[str, Standing], slicing: Slicing

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from scorecard.book.calendars import Calendars
-from scorecard.book.model.metric import Change, Cumulative, Formula, Stock
+from scorecard.book.model.metric import Change, Formula, Stock
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
@@ -16,26 +16,18 @@ from scorecard.measures.compare import PREVIOUS, YEAR_AGO, mean, versus_name
 from scorecard.measures.cuts import Cut, Cuts
 from scorecard.measures.derive import bag_cell, base_cell, change_cell, formula_cell, open_names
 from scorecard.measures.grid import Grid
+from scorecard.measures.makers import Maker
 from scorecard.measures.needs import INSTANT, Needs
-from scorecard.measures.place import BEFORE_FIRST, Here, Key, key_of, uncovered
+from scorecard.measures.place import BEFORE_FIRST, Here, Moved, key_of, uncovered
 from scorecard.measures.plan import Lowered, Plan
 from scorecard.measures.slices import Slice
 from scorecard.measures.spans import EMPTY, Span, Spans, days_up_to
 from scorecard.measures.states.additive import NOTHING, Amount
 from scorecard.measures.states.stock import open_at_ends
 from scorecard.measures.values import Cell, Series, SeriesKey
-from scorecard.measures.windows import Windows
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 Attempt = Callable[[Callable[[], None]], "Problem | None"]
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What moved in a source since the last time: the touched period keys of each grain (None: all), and where it stood."""
-
-    keys: Mapping[Grain, frozenset[Key]] | None
-    loaded_before: datetime | None
 
 
 @dataclass(slots=True)
@@ -47,7 +39,7 @@ class Weaver:
     cuts: Cuts
     spans: Spans
     needs: Needs
-    windows: Windows
+    makers: Mapping[type, Maker]
     calendars: Calendars
     here: Mapping[str, Here] = field(default_factory=dict)
     moved: Mapping[str, Moved] = field(default_factory=dict)
@@ -71,7 +63,8 @@ class Weaver:
         self.here, self.moved, self.now = here, moved, now
         self.changed, self._wanted = {}, set()
         self.needs.look_at(here, now)
-        self.windows.here, self.windows.now = here, now
+        for maker in self.makers.values():
+            maker.look_at(here, moved, now)
         gone = set(broken)
         for key in [k for k in self.series if k[0] in gone or k[0] not in self.plan.lowered]:
             del self.series[key]
@@ -92,14 +85,20 @@ class Weaver:
 
     # -- which series there are --------------------------------------------------------------------------------
 
+    def _maker(self, one: Lowered) -> Maker | None:
+        return self.makers.get(type(one.metric.measure))
+
     def _grains(self, one: Lowered) -> list[Grain]:
-        if not one.parts or isinstance(one.metric.measure, Cumulative):
+        maker = self._maker(one)
+        if maker is not None:
+            return list(maker.grains(one))
+        if not one.parts:
             return list(one.grains)
         return [g for g in one.grains if all(g in self._grains(self.plan.lowered[p]) for p in one.parts)]
 
     def _line_up(self, one: Lowered, grain: Grain) -> None:
         """One metric at one grain: its periods, its slices, and each series."""
-        name = one.metric.name
+        name, maker = one.metric.name, self._maker(one)
         span = self._span_of(one, grain)
         before = self._span.get((name, grain), EMPTY)
         self._span[name, grain] = span
@@ -115,8 +114,8 @@ class Weaver:
             self._wanted.update(self.needs.cuts_of(one, grain, span))
             return
         for slice_ in (None, *slices):
-            if isinstance(one.metric.measure, Cumulative):
-                self._cumulated(one, grain, slice_, span)
+            if maker is not None:
+                self._made(maker, one, grain, slice_, span)
             elif one.parts:
                 self._derived(one, grain, slice_, span)
             else:
@@ -124,13 +123,17 @@ class Weaver:
 
     def _stirred(self, one: Lowered) -> bool:
         """Whether anything that a metric rests on has moved at all."""
+        maker = self._maker(one)
+        if maker is not None and maker.stirred():
+            return True
         if one.parts:
             return any(self._stirred(self.plan.lowered[p]) for p in one.parts)
         return one.metric.source in self.moved
 
     def _span_of(self, one: Lowered, grain: Grain) -> Span:
-        if isinstance(one.metric.measure, Cumulative):
-            return self.windows.span(one, grain)
+        maker = self._maker(one)
+        if maker is not None:
+            return maker.span(one, grain)
         if one.parts:
             return min((self._span[p, grain] for p in one.parts), key=len)
         here = self.here.get(one.metric.source or "")
@@ -139,8 +142,9 @@ class Weaver:
         return self.spans.span(grain, here.first_day(one.scan.time), self.now)
 
     def _slices_of(self, one: Lowered, grain: Grain) -> tuple[Slice, ...]:
-        if isinstance(one.metric.measure, Cumulative):
-            return self.windows.slices(one)
+        maker = self._maker(one)
+        if maker is not None:
+            return maker.slices(one, grain)
         if one.parts:
             lines = [self._slices[p, grain] for p in one.parts]
             return tuple(s for s in lines[0] if all(s in line for line in lines))
@@ -148,6 +152,17 @@ class Weaver:
         if split is None or one.scan is None or one.metric.source not in self.here:
             return ()
         return tuple(sorted(s for s in self.grid.first_days.get(one.scan, {}) if s[0] == split.kind))
+
+    def _finish(self, one: Lowered, key: SeriesKey, span: Span, cells: tuple[Cell, ...]) -> None:
+        """Adds the cuts; where they take a compared period whole, they read it from these very cells."""
+        before = self.series.get(key)
+        self.series[key] = Series(span.periods, cells)
+        made = Series(span.periods, cells, self._cuts(one, span.periods[-1].grain, key[2], span))
+        if before is None:
+            del self.series[key]
+        else:
+            self.series[key] = before
+        self._keep(key, made)
 
     def _keep(self, key: SeriesKey, made: Series) -> None:
         """Stores a series and notes where it differs from what it was."""
@@ -186,7 +201,7 @@ class Weaver:
             period = span.periods[index]
             missing = uncovered(here, first, period)
             cells[index] = Cell(missing=missing) if missing else read(index)
-        self._keep(key, Series(span.periods, tuple(cells), self._cuts(one, grain, slice_, span)))
+        self._finish(one, key, span, tuple(cells))
 
     def _first_day(self, one: Lowered, slice_: Slice | None) -> date | None:
         assert one.scan is not None  # noqa: S101 - it reads rows
@@ -269,8 +284,9 @@ class Weaver:
         span = self._span[name, grain]
         if not len(span) or other.until <= span.periods[0].first:
             return Cell(missing=BEFORE_FIRST)
-        if isinstance(one.metric.measure, Cumulative):
-            cell = self.windows.cut_cell(one, slice_, running, other)
+        maker = self._maker(one)
+        if maker is not None:
+            cell = maker.cut_cell(one, slice_, running, other)
             return self._closed(name, grain, slice_, other) if cell is None else cell
         if one.parts:
             return self._derived_cell(one, grain, slice_, other, running)
@@ -288,22 +304,13 @@ class Weaver:
 
     # -- metrics made of metrics -------------------------------------------------------------------------------
 
-    def _cumulated(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> None:
+    def _made(self, maker: Maker, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> None:
         key = (one.metric.name, grain, slice_)
         before = self.series.get(key)
-        whole = before is None or before.periods[:1] != span.periods[:1]
-        known = 0 if before is None or whole else len(before.cells)
-        moved = {
-            s: (None if m.keys is None else m.keys.get("day", frozenset()), m.loaded_before)
-            for s, m in self.moved.items()
-        }
-        dirty = self.windows.dirty(one, key, span, known, moved)
-        cells = [] if before is None or whole else list(before.cells[: len(span)])
-        cells += [Cell()] * (len(span) - len(cells))
-        for index, cell in self.windows.cells(one, slice_, span, dirty).items():
-            cells[index] = cell
+        known = () if before is None or before.periods[:1] != span.periods[:1] else before.cells
+        cells = tuple(maker.cells(one, key, span, known))
         self._wanted.update(self.needs.cuts_of(one, grain, span))
-        self._keep(key, Series(span.periods, tuple(cells), self._cuts(one, grain, slice_, span)))
+        self._finish(one, key, span, cells)
 
     def _derived(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> None:
         key = (one.metric.name, grain, slice_)
@@ -320,7 +327,7 @@ class Weaver:
         for index in range(begin, len(span)):
             running = span.periods[index] if index == last else None
             cells.append(self._derived_cell(one, grain, slice_, span.periods[index], running))
-        self._keep(key, Series(span.periods, tuple(cells), self._cuts(one, grain, slice_, span)))
+        self._finish(one, key, span, tuple(cells))
 
     def _derived_cell(
         self, one: Lowered, grain: Grain, slice_: Slice | None, period: Period, running: Period | None

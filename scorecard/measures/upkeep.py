@@ -17,10 +17,9 @@ from scorecard.measures.audit import Difference, compared, kept_of
 from scorecard.measures.counting import Attempt, Counting
 from scorecard.measures.cuts import Cuts
 from scorecard.measures.grid import Grid
-from scorecard.measures.place import OLDEST, Here, Key, key_of, touched_ranges
+from scorecard.measures.place import OLDEST, Here, Key, Moved, key_of, touched_ranges
 from scorecard.measures.plan import Plan, axes
 from scorecard.measures.ranges import DAY, Range, moment_literal, utc_naive
-from scorecard.measures.series import Moved
 from scorecard.measures.sql import ROWS, column_kind, quoted
 from scorecard.measures.states.settled import Settled
 from scorecard.measures.store import Known, Pending, open_store, owner

@@ -22,7 +22,8 @@ class Cell:
     """One value. All None is no data; ``missing`` may say why. Values are finite or None, shares are fractions.
 
     ``n``: observations (non-null values, or the denominator), None where it means nothing. ``squares``: the sum of the
-    squared scores above the line, for ratios that are sampled as scores.
+    squared scores above the line, for ratios that are sampled as scores. ``told``: where a value comes from that nobody
+    counted, for its sentence.
     """
 
     value: float | None = None
@@ -31,6 +32,21 @@ class Cell:
     n: int | None = None
     missing: str | None = None
     squares: float | None = None
+    told: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What people have said about one value: the newest that counts (None: none does yet), and ``at`` what moment it was
+    last spoken of. ``told``: by whom and when. ``waiting``: a sentence on a newer value that does not count yet."""
+
+    metric: str
+    period: Period
+    slice: tuple[str, str] | None
+    value: float | None
+    at: datetime
+    told: str = ""
+    waiting: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +94,8 @@ class Measured:
     (None: all of it). ``problems``: metrics that could not be computed. ``unassigned``: metric → slice values that match no
     team or process. ``future_rows``/``undated_rows``: source → rows dated after now, rows without a time. ``shares``: series
     that is paced by profile → the shares of their final values that earlier periods had at the running one's cut, newest first.
-    ``restated``: series → period → what its final value was.
+    ``restated``: series → period → what its final value was. ``people``: metric whose values people give → (when the last
+    was given, the end of the newest period that has one).
     """
 
     series: Mapping[SeriesKey, Series]
@@ -90,3 +107,4 @@ class Measured:
     goals: Goals = field(default_factory=Goals)
     shares: Mapping[SeriesKey, tuple[float, ...]] = field(default_factory=dict)
     restated: Mapping[SeriesKey, Mapping[str, Changed]] = field(default_factory=dict)
+    people: Mapping[str, tuple[datetime, datetime]] = field(default_factory=dict)

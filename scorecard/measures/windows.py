@@ -21,7 +21,7 @@ from scorecard.measures.cuts import Cuts
 from scorecard.measures.derive import bag_cell, base_cell, formula_cell, open_names
 from scorecard.measures.grid import Grid
 from scorecard.measures.needs import Needs
-from scorecard.measures.place import NOT_YET, Here, Key, uncovered
+from scorecard.measures.place import NOT_YET, Here, Key, Moved, uncovered
 from scorecard.measures.plan import Lowered, Plan
 from scorecard.measures.ranges import DAY, until_moment
 from scorecard.measures.slices import Slice
@@ -54,10 +54,23 @@ class Windows:
     needs: Needs
     calendars: Calendars
     here: Mapping[str, Here] = field(default_factory=dict)
+    moved: Mapping[str, Moved] = field(default_factory=dict)
     now: datetime = datetime.max  # noqa: DTZ901 - set with here
     _firsts: dict[SeriesKey, tuple[date | None, ...]] = field(default_factory=dict)
 
+    def look_at(self, here: Mapping[str, Here], moved: Mapping[str, Moved], now: datetime) -> None:
+        """Everything from here on is as of ``now``."""
+        self.here, self.moved, self.now = here, moved, now
+
+    def stirred(self) -> bool:
+        """Rows are all that it rests on."""
+        return False
+
     # -- which there are ---------------------------------------------------------------------------------------
+
+    def grains(self, one: Lowered) -> Sequence[Grain]:
+        """All from its own on, whatever those of the metric that runs up: it is made of days."""
+        return one.grains
 
     def span(self, one: Lowered, grain: Grain) -> Span:
         """The periods of a cumulative metric: from its youngest source's first row."""
@@ -69,7 +82,7 @@ class Windows:
             found.append(self.spans.span(grain, here.first_day(base.scan.time), self.now))
         return min(found, key=len) if found else EMPTY
 
-    def slices(self, one: Lowered) -> tuple[Slice, ...]:
+    def slices(self, one: Lowered, grain: Grain) -> tuple[Slice, ...]:  # noqa: ARG002 - at every grain the same
         """The slices that all it rests on have."""
         lines = []
         for base in self.needs.bases(one):
@@ -86,15 +99,8 @@ class Windows:
             return here.first_day(base.scan.time)
         return self.grid.first_days.get(base.scan, {}).get(slice_)
 
-    def dirty(
-        self,
-        one: Lowered,
-        key: SeriesKey,
-        span: Span,
-        known: int,
-        moved: Mapping[str, tuple[Iterable[Key] | None, datetime | None]],
-    ) -> Sequence[int]:
-        """The places to compute again; ``moved``: source → (its touched days, None for all; when it was loaded before)."""
+    def _dirty(self, one: Lowered, key: SeriesKey, span: Span, known: int) -> Sequence[int]:
+        """The places to compute again: windows with touched days, what was running or not covered, and all that is new."""
         measure = _measure(one)
         firsts = tuple(self.first_day(base, key[2]) for base in self.needs.bases(one))
         same = self._firsts.get(key) == firsts
@@ -102,11 +108,12 @@ class Windows:
         found = set(range(max(0, min(known, len(span)) - 1), len(span)))
         begins = [p.first for p in span.periods]
         for base in self.needs.bases(one):
-            if (base.metric.source or "") not in moved:
+            moved = self.moved.get(base.metric.source or "")
+            if moved is None:
                 continue
-            days, loaded_before = moved[base.metric.source or ""]
-            if days is None or not same:
+            if moved.keys is None or not same:
                 return range(len(span))
+            loaded_before, days = moved.loaded_before, moved.keys.get("day", frozenset())
             for day in days:
                 until, index = reach(self.spans.calendar, measure, day), max(0, bisect_right(begins, day) - 1)
                 while index < len(span) and span.periods[index].until <= until:
@@ -122,9 +129,13 @@ class Windows:
 
     # -- values ------------------------------------------------------------------------------------------------
 
-    def cells(self, one: Lowered, slice_: Slice | None, span: Span, dirty: Sequence[int]) -> Mapping[int, Cell]:
-        """The cells at some places (ascending) of a cumulative metric's span."""
-        return self._line(one, self.plan.lowered[one.parts[0]], slice_, span, dirty)
+    def cells(self, one: Lowered, key: SeriesKey, span: Span, before: Sequence[Cell]) -> Sequence[Cell]:
+        """Every cell of a cumulative metric's span; those of ``before`` stay where nothing in their window has moved."""
+        found = [*before[: len(span)], *[Cell()] * (len(span) - len(before))]
+        dirty = self._dirty(one, key, span, len(before))
+        for index, cell in self._line(one, self.plan.lowered[one.parts[0]], key[2], span, dirty).items():
+            found[index] = cell
+        return found
 
     def _line(
         self, one: Lowered, part: Lowered, slice_: Slice | None, span: Span, dirty: Sequence[int]

@@ -25,6 +25,7 @@ from scorecard.measures.finals import Finals
 from scorecard.measures.run import Meter
 from scorecard.measures.store import take_over
 from scorecard.measures.values import Measured
+from scorecard.refresh.given import GivenRead
 from scorecard.refresh.overrides import OverridesRead
 from scorecard.refresh.pull import pull_source
 from scorecard.warehouse.engine import Engine, Load, Standing, Touched
@@ -72,6 +73,7 @@ class Refresher:
         self._folder = folder
         self._journal = journal
         self._overrides = OverridesRead(journal)
+        self._given = GivenRead(journal)
         self._workers = workers
         self._notices = tuple(notices)
         self._meter = Meter(engine, book, self.calendar)
@@ -138,7 +140,10 @@ class Refresher:
             with self._pending_lock:
                 touched, self._pending = self._pending, {}
             now = self.clock.now()
-            measured, standings = self._meter.measure(now, None if recompute else touched), self._standings()
+            measured = self._meter.measure(
+                now, None if recompute else touched, self._given.current(self.book, self.calendar)
+            )
+            standings = self._standings()
             measured = self._finals.look(measured, standings, now)
             before = self.publisher.current() if self.publisher.published and not recompute else None
             board = build(self._ingredients(now, measured, standings, self.publisher.next_version), measured, before)
@@ -149,7 +154,8 @@ class Refresher:
     def look(self) -> Board:
         """The board as it is now, computed without publishing it: for a command that only reads."""
         now = self.clock.now()
-        measured, standings = self._meter.measure(now, {}), self._standings()
+        measured = self._meter.measure(now, {}, self._given.current(self.book, self.calendar))
+        standings = self._standings()
         measured = self._finals.look(measured, standings, now, keep=False)
         return build(self._ingredients(now, measured, standings, self.publisher.next_version - 1), measured)
 
@@ -186,18 +192,21 @@ class Refresher:
 
     def publish_if_turned(self) -> None:
         """Publishes when no load but the clock changes something (a period ended, a reading turned stale), or another process
-        has written an override."""
+        has written what is part of the readings."""
         if not self.publisher.published:
             return
         board = self.publisher.current()
         turn = board.next_turn(board.as_of)
-        if (turn is not None and self.clock.now() >= turn) or self._overrides.changed():
+        if (turn is not None and self.clock.now() >= turn) or self._written_elsewhere():
             self.publish()
 
     def journal_written(self, entry: Entry) -> None:
         """Publishes at once where what somebody wrote is part of the readings."""
-        if entry.kind == "override":
+        if entry.kind in ("override", "value") or (entry.kind == "signoff" and entry.body.get("value") is not None):
             self.publish()
+
+    def _written_elsewhere(self) -> bool:
+        return self._overrides.changed() or self._given.changed()
 
     def audit(self, sources: Iterable[str] = ()) -> tuple[Audited, ...]:
         """Compares what is kept with what the rows give, source by source; what differs is replaced, published and said.

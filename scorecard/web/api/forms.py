@@ -224,6 +224,10 @@ def value(form: Form) -> None:
     metric = form.board.book.metrics.get(name) if isinstance(name, str) else None
     if metric is not None and not isinstance(metric.measure, Manual):
         form.wrong(f"'{metric.name}' is computed, not given by people", "only metrics with `manual` take values")
+    elif metric is not None and isinstance(form.kept.get("period"), str) and not form.problems:
+        period = form.board.period(form.kept["period"])
+        if period.start > form.now:
+            form.wrong(f"{period.label} has not begun", "give a value for a period that has begun")
 
 
 def override(form: Form) -> None:
