@@ -34,9 +34,7 @@ def test_the_complete_example_loads(tmp_path: Path) -> None:
     assert (book.organization.fiscal_year_starts, book.organization.week_starts) == (4, 0)
     assert book.sources["orders"].options["url"] == ENVIRONMENT["ERP_URL"]
     assert [Path(name).name for name in book.files] == ["metrics.yaml", "more.yaml"]
-    later = [str(warning) for warning in book.warnings]
-    assert any("'scaling' of metric 'scales'" in text for text in later)
-    assert book.metrics["scales"].later == ("scaling",)
+    assert book.metrics["scales"].grain == "quarter"
     assert book.metrics["scales"].measure == Scaling("tickets_resolved", "paid_hours", "csat")
     assert book.tests[0].given == {"surveys": "fixtures/two_weeks.csv"}
     (expected,) = book.tests[0].expect

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,19 +30,21 @@ class Shown(NamedTuple):
     definitions: str
     now: str
     rows: list[dict[str, str]]
+    commands: list[str]
 
 
 def sections() -> list[Shown]:
     found = []
     for section in re.split(r"^(?=###? )", PAGE, flags=re.MULTILINE):
         files = dict(re.findall(r"^`([a-z_]+\.csv)`:\n\n```csv\n(.*?)^```", section, re.MULTILINE | re.DOTALL))
-        if not files:
+        commands = re.findall(r"^\$ scorecard (.*)$", section, re.MULTILINE)
+        if not files and not commands:
             continue
         (definitions,) = re.findall(r"^```yaml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
         now, table = re.findall(r"^At `(.*?)`:\n\n((?:\|.*\n)+)", section, re.MULTILINE)[0]
         names, _, *lines = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table.splitlines()]
         rows = [dict(zip(names, line, strict=True)) for line in lines]
-        found.append(Shown(section.splitlines()[0].strip("# "), files, definitions, now, rows))
+        found.append(Shown(section.splitlines()[0].strip("# "), files, definitions, now, rows, commands))
     return found
 
 
@@ -67,6 +70,8 @@ def test_the_table_of_a_section_is_what_its_example_gives(shown: Shown, tmp_path
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "metrics.yaml").write_text(HEAD + shown.definitions, encoding="utf-8")
     command(tmp_path, shown.now, "refresh")
+    for line in shown.commands:
+        command(tmp_path, shown.now, *shlex.split(line))
     assert len(shown.rows) >= 2
     readings = {}
     for period in dict.fromkeys(row["period"] for row in shown.rows):

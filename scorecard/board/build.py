@@ -15,10 +15,11 @@ from scorecard.board.board import Board, Stamp
 from scorecard.board.comparisons import Comparisons
 from scorecard.board.evidence import Slice, Witness
 from scorecard.board.ingredients import Ingredients as Ingredients
-from scorecard.board.reading import Reading, Restated, SeriesKey
+from scorecard.board.reading import Interval, Reading, Restated, SeriesKey
 from scorecard.book.model.metric import Metric
 from scorecard.ground.numbers import print_against
 from scorecard.ground.periods.calendar import Period
+from scorecard.judgement.scaling import Elasticity
 from scorecard.judgement.status import verdict
 from scorecard.judgement.targets import FromSource, Versus
 from scorecard.measures.values import Cell, Goals, Measured, Series
@@ -200,6 +201,7 @@ class Judge:
             version=self._of.version,
             conclusive=said.conclusive,
             restated=self._restated(metric, slice_, period, cell),
+            interval=_interval(cell.elasticity),
             trail=said.trail if told is None else ({"step": "given", "applies": True, "detail": told}, *said.trail),
         )
         override = self._of.overrides.get((metric.name, period.grain, slice_), {}).get(period.label)
@@ -223,3 +225,10 @@ class Judge:
                 return name, metric.process
             return self._of.book.processes[name].team, name
         return self._of.book.team_of(metric), metric.process
+
+
+def _interval(found: Elasticity | None) -> Interval | None:
+    """The interval of an elasticity, where one could be estimated."""
+    if found is None or found.low is None or found.high is None:
+        return None
+    return Interval(found.low, found.high, found.said)

@@ -77,6 +77,7 @@ class Witness:
             amber=amber,
             projection=projection,
             problem=self._problem(metric),
+            elasticity=cell.elasticity,
             sampled=_sampled(self._counted(metric), cell),
             missing=cell.missing or _why_nothing(period, now, loaded_at, people=bool(self._by_people(metric))),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -30,6 +30,15 @@ class Restated:
     value: float
     text: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The interval of an elasticity (95%), and the word for it."""
+
+    low: float
+    high: float
+    word: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,7 @@ class Reading:
     version: int
     signals: tuple[str, ...] = ()
     conclusive: bool | None = None
+    interval: Interval | None = None
     quiet_until: datetime | None = None
     override: Overridden | None = None
     restated: Restated | None = None
@@ -170,6 +180,7 @@ class Reading:
             "year_ago": self.year_ago,
             "signals": list(self.signals),
             "conclusive": self.conclusive,
+            "interval": None if self.interval is None else asdict(self.interval),
             "override": None if self.override is None else _override_json(self.override.override),
             "restated": None
             if self.restated is None

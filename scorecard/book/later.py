@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scorecard.book.model.metric import Age, Level, Measure, Metric, Scaling
+from scorecard.book.model.metric import Age, Level, Measure, Metric
 from scorecard.book.model.source import Source
 from scorecard.book.notes import Notes
 from scorecard.ground.errors import Place
 
 MEASURES: dict[type, tuple[str, str]] = {
     Level: ("stock", "stock: {level}"), Age: ("age", "age"),
-    Scaling: ("scaling", "scaling"),
 }  # fmt: skip
 """Measures that are not computed yet: (key, name)."""
 METRIC_KEYS = {"leads": "leading indicators", "counter": "counter metrics"}

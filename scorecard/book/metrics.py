@@ -15,6 +15,7 @@ from scorecard.book.shapes.scalars import MISSING
 from scorecard.book.targets import Judged, build_targets
 from scorecard.book.units import meant_percent, unit_of
 from scorecard.ground.errors import Place
+from scorecard.ground.periods import Grain
 from scorecard.ground.yamlfile import YamlMap
 
 SAMPLED = {"ratio", "mean", "median", "age", "cohort"}
@@ -40,7 +41,7 @@ def build_metric(entry: Entry, notes: Notes) -> Metric | None:
     measure = None if draft.kind is None else measure_of(draft, notes)
     unit = _unit(draft, measure, notes)
     split = _split(draft, notes)
-    grain = draft.get("grain")
+    grain = _grain(draft, notes)
     judged = Judged(draft.owner, unit == "percent", draft.get("better"), "week" if grain is None else grain, split,
                     draft.get("better") is not None or draft.own("better"), sliced=draft.kind in NO_ROWS)  # fmt: skip
     targets = build_targets(fields, judged, notes)
@@ -109,6 +110,19 @@ def _unit(draft: Draft, measure: Measure | None, notes: Notes) -> str | None:
             )
         return "percent"
     return unit
+
+
+def _grain(draft: Draft, notes: Notes) -> Grain | None:
+    if draft.kind != "scaling":
+        return draft.get("grain")  # type: ignore[no-any-return]
+    if draft.own("grain") and draft.get("grain") != "quarter":
+        message = f"'grain' of {draft.owner} has no meaning: scaling looks at quarters"
+        notes.error(draft.fields.keys["grain"], message, "delete 'grain'")
+    for key in ("target", "targets", "amber", "tolerance"):
+        if draft.own(key):
+            message = f"'{key}' of {draft.owner} has no meaning: the elasticity is judged by its interval"
+            notes.error(draft.fields.keys[key], message, f"delete '{key}'")
+    return "quarter"
 
 
 def _team(draft: Draft, notes: Notes) -> str | None:

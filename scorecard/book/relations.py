@@ -13,6 +13,7 @@ from scorecard.book.model.source import Source
 from scorecard.book.notes import Notes, Reference, Subject
 from scorecard.book.scope import parts_of
 from scorecard.book.shipped import missing_source
+from scorecard.book.units import is_currency
 from scorecard.ground.errors import Place, Problem, did_you_mean
 from scorecard.ground.periods import GRAINS
 from scorecard.judgement.targets import FromSource
@@ -176,6 +177,8 @@ def check_parts(metrics: Mapping[str, Metric], notes: Notes) -> None:
         notes.subject = ("metrics", metric.name)
         parts = [metrics[name] for name in parts_of(metric) if name in metrics and name != metric.name]
         _check_grain(metric, parts, notes)
+        if isinstance(metric.measure, Scaling):
+            _check_scaling(metric, parts, notes)
         if isinstance(metric.measure, Cumulative):
             check_cumulative(metric, metrics, _part_place(metric, metric.measure.of), notes)
     notes.subject = None
@@ -189,6 +192,20 @@ def _check_grain(metric: Metric, parts: list[Metric], notes: Notes) -> None:
         part = f"its part '{coarsest.name}', which is by {coarsest.grain}"
         message = f"metric '{metric.name}' is by {metric.grain}, finer than {part}"
         notes.error(metric.places.get("grain", metric.place), message, f"write grain: {coarsest.grain}")
+
+
+def _check_scaling(metric: Metric, parts: list[Metric], notes: Notes) -> None:
+    measure = metric.measure
+    assert isinstance(measure, Scaling)  # noqa: S101 - the caller has looked
+    for part in parts:
+        if part.grain == "year" or isinstance(part.measure, Scaling):
+            what = "by year" if part.grain == "year" else "an elasticity itself"
+            message = f"metric '{metric.name}' looks at quarters, and its part '{part.name}' is {what}"
+            notes.error(_part_place(metric, part.name), message, "name a metric that has quarters")
+        if part.name == measure.input and is_currency(part.unit):
+            message = f"the input of '{metric.name}' is in {part.unit}: rising prices look like a lack of scale"
+            hint = "take hours or heads, or deflate the money first (divide it by a price index)"
+            notes.warn(_part_place(metric, part.name), message, hint)
 
 
 def _part_place(metric: Metric, part: str) -> Place | None:

@@ -94,3 +94,17 @@ def read_change(node: YamlNode, owner: str, percent: bool, notes: Notes) -> tupl
         )
         return None
     return value / 100, found[2] == "pp"
+
+
+_CURRENCIES = frozenset({
+    "eur", "usd", "gbp", "chf", "jpy", "cny", "inr", "aud", "cad", "nzd", "sek", "nok", "dkk", "pln", "czk", "huf", "ron", "try",
+    "brl", "mxn", "zar", "sgd", "hkd", "krw", "ils", "aed", "sar", "thb", "€", "$", "£", "¥", "₹", "euro", "euros", "dollars",
+    "pounds", "keur", "kusd", "k€", "k$", "m€", "m$", "meur", "musd",
+})  # fmt: skip
+
+
+def is_currency(unit: str | None) -> bool:
+    """Whether amounts in a unit are nominal money: ``EUR``, ``k€``, ``USD per month``."""
+    return (
+        unit is not None and unit.split()[0].split("/")[0].casefold() in _CURRENCIES if unit and unit.split() else False
+    )

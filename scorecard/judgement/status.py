@@ -13,6 +13,7 @@ from scorecard.ground.numbers import print_value
 from scorecard.judgement.colour import Ruling, by_chance, by_value
 from scorecard.judgement.pace import Projection
 from scorecard.judgement.samples import Range, conclusive
+from scorecard.judgement.scaling import Elasticity
 from scorecard.judgement.targets import Better as Better
 from scorecard.judgement.targets import Limit as Limit
 
@@ -60,6 +61,7 @@ class Evidence:
     too_few: str | None = None
     data_until: datetime | None = None
     quiet_until: datetime | None = None
+    elasticity: Elasticity | None = None
     sampled: Range | None = None
     aimless: str | None = None
 
@@ -94,6 +96,11 @@ def verdict(evidence: Evidence) -> Verdict:
         trail.append({"step": reason, "applies": applies, "detail": detail, **_numbers(reason, evidence)})
         if applies:
             return _without_colour(evidence, "grey", reason, detail, trail)
+    if evidence.elasticity is not None:
+        found = evidence.elasticity
+        trail.append({"step": "elasticity", "applies": True, "detail": found.because})
+        colour: Status = "amber" if found.worse else _ELASTIC[found.word]
+        return Verdict(colour, "elasticity", found.because, found.text, evidence.running, trail=tuple(trail))
     for reason, applies, detail in _incomparable(evidence):
         trail.append({"step": reason, "applies": applies, "detail": detail, **_numbers(reason, evidence)})
         if applies:
@@ -143,7 +150,8 @@ def _numbers(reason: str, evidence: Evidence) -> dict[str, object]:
 def _without_colour(
     evidence: Evidence, status: Status, reason: str, because: str, trail: list[Mapping[str, object]]
 ) -> Verdict:
-    text = print_value(_finite(evidence.value), evidence.unit, evidence.decimals)
+    found = evidence.elasticity
+    text = print_value(_finite(evidence.value), evidence.unit, evidence.decimals) if found is None else found.text
     return Verdict(status, reason, because, text, evidence.running, tuple(trail))
 
 
@@ -186,6 +194,8 @@ def _stale(evidence: Evidence) -> tuple[bool, str]:
 def _no_data(evidence: Evidence) -> tuple[bool, str]:
     if not evidence.loaded:
         return True, evidence.missing or "its source was never loaded"
+    if evidence.elasticity is not None:
+        return False, "it has been estimated as far as it can be"
     if evidence.value is None:
         return True, evidence.missing or "there is no data in this period"
     if not math.isfinite(evidence.value):
@@ -215,6 +225,14 @@ def _too_few(evidence: Evidence) -> tuple[bool, str]:
     return False, f"{print_value(evidence.n)} observations, {print_value(evidence.min_sample)} are needed"
 
 
+def _undecided(evidence: Evidence) -> tuple[bool, str]:
+    found = evidence.elasticity
+    if found is None or found.word != "undecided":
+        return False, "it is no elasticity" if found is None else f"the interval says: {found.said}"
+    return True, found.because
+
+
+_ELASTIC: Mapping[str, Status] = {"scaling": "green", "replicating": "amber", "fragile": "red"}
 _LOOKS: tuple[tuple[str, Callable[[Evidence], tuple[bool, str]]], ...] = (
     ("error", _error),
     ("held", _held),
@@ -223,6 +241,7 @@ _LOOKS: tuple[tuple[str, Callable[[Evidence], tuple[bool, str]]], ...] = (
     ("not_started", _not_started),
     ("too_young", _too_young),
     ("too_few", _too_few),
+    ("undecided", _undecided),
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import sqlglot
 
-from scorecard.book.model.metric import Change, Cumulative, Formula, Manual
+from scorecard.book.model.metric import Change, Cumulative, Formula, Manual, Scaling
 from scorecard.measures.compare import versus_name
 from scorecard.measures.place import Here
 from scorecard.measures.plan import Lowered, Plan, state_id
@@ -51,6 +51,13 @@ def _states(one: Lowered, plan: Plan) -> Iterator[dict[str, object]]:
         yield {"formula": measure.expression.text, "of": list(one.parts)}
     elif isinstance(measure, Change):
         yield {"change": measure.of, "versus": versus_name(measure.versus), "as": measure.as_}
+    elif isinstance(measure, Scaling):
+        yield {
+            "elasticity": measure.input,
+            "to": measure.output,
+            "quality": measure.quality,
+            "over": "12 closed quarters",
+        }
     elif isinstance(measure, Manual):
         yield {"manual": "entered by people", "fold": measure.fold, "second_person": measure.second_person}
     elif isinstance(measure, Cumulative):

@@ -22,6 +22,7 @@ from scorecard.book.model.metric import (
     Metric,
     Quantile,
     Ratio,
+    Scaling,
     Stock,
     Sum,
 )
@@ -47,6 +48,8 @@ def lower(
         raise Refused(Problem(f"'{later}' is not computed yet", metric.place))
     if isinstance(measure, Formula | Change | Cumulative):
         return Lowered(metric, coarser(metric.grain), parts=parts_of(metric))
+    if isinstance(measure, Scaling):
+        return Lowered(metric, ("quarter",), parts=parts_of(metric))
     if isinstance(measure, Manual):
         return Lowered(metric, coarser(metric.grain))
     assert metric.source is not None  # noqa: S101 - the book gives one to every measure that reads rows

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from scorecard.book.model import Book
-from scorecard.book.model.metric import Change, Cumulative, Formula, Measure, Stock
+from scorecard.book.model.metric import Change, Cumulative, Formula, Measure, Scaling, Stock
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.alike import cut_alike
 from scorecard.ground.periods.calendar import Calendar, Period
@@ -113,7 +113,7 @@ class Needs:
             found = {running: None}
             found.update({o: None for versus in self.versus_of(one) for o in self.spans.others(running, versus) or ()})
             for other in self.plan.lowered.values():
-                if one.metric.name in other.parts and not isinstance(other.metric.measure, Cumulative):
+                if one.metric.name in other.parts and not isinstance(other.metric.measure, Cumulative | Scaling):
                     needed = self._needed(other, running)
                     found.update(needed)
                     lags = _lags(other.metric.measure)

@@ -12,12 +12,13 @@ from scorecard.book.calendars import Calendars
 from scorecard.book.columns import columns_read
 from scorecard.book.later import later_measure
 from scorecard.book.model import Book
-from scorecard.book.model.metric import Cumulative, Manual, Metric
+from scorecard.book.model.metric import Cumulative, Manual, Metric, Scaling
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.audit import Audited, Difference, parts_of, record, recorded
 from scorecard.measures.cutdays import CutDays
 from scorecard.measures.cuts import Cuts
+from scorecard.measures.elasticities import Elasticities
 from scorecard.measures.explaining import explained
 from scorecard.measures.goals import GoalReader
 from scorecard.measures.grid import Grid
@@ -37,7 +38,7 @@ from scorecard.measures.states.settled import Settled
 from scorecard.measures.store import calendar_id, write_days
 from scorecard.measures.types import Types
 from scorecard.measures.upkeep import Upkeep
-from scorecard.measures.values import Given, Measured
+from scorecard.measures.values import Given, Measured, Series, SeriesKey
 from scorecard.measures.windows import Windows
 from scorecard.warehouse.engine import Engine, Standing, Touched
 
@@ -225,8 +226,9 @@ class Meter:
         calendars = Calendars(self.book, self.calendar)
         people = People(spans)
         windows = Windows(plan, grid, cuts, spans, needs, calendars)
-        makers: dict[type, Maker] = {Cumulative: windows, Manual: people}
-        weaver = Weaver(plan, grid, cuts, spans, needs, makers, calendars)
+        series: dict[SeriesKey, Series] = {}
+        makers: dict[type, Maker] = {Cumulative: windows, Manual: people, Scaling: Elasticities(plan, series)}
+        weaver = Weaver(plan, grid, cuts, spans, needs, makers, calendars, series=series)
         shares = Shares(self.book, plan, grid, cuts, needs, calendars)
         return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver, shares, people)
 

@@ -10,6 +10,7 @@ from math import isfinite
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
+from scorecard.judgement.scaling import Elasticity
 from scorecard.judgement.targets import FromSource, Looked
 from scorecard.measures.place import key_of
 
@@ -23,7 +24,7 @@ class Cell:
 
     ``n``: observations (non-null values, or the denominator), None where it means nothing. ``squares``: the sum of the
     squared scores above the line, for ratios that are sampled as scores. ``told``: where a value comes from that nobody
-    counted, for its sentence.
+    counted, for its sentence. ``elasticity``: what a scaling metric has found.
     """
 
     value: float | None = None
@@ -33,6 +34,7 @@ class Cell:
     missing: str | None = None
     squares: float | None = None
     told: str | None = None
+    elasticity: Elasticity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ SLICE = {
     ]
 }
 LIMIT = {"anyOf": [{"type": "null"}, NUMBER, {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}]}
+INTERVAL = maybe(whole({"low": NUMBER, "high": NUMBER, "word": TEXT}))
 PROJECTED = maybe(whole({"value": NUMBER, "low": maybe(NUMBER), "high": maybe(NUMBER), "chance": maybe(NUMBER)}))
 
 OVERRIDDEN = maybe(whole({"by": TEXT, "text": maybe(TEXT), "until": maybe(MOMENT), "at": MOMENT}))
@@ -70,7 +71,7 @@ READING = whole(
         "numerator": maybe(NUMBER), "denominator": maybe(NUMBER), "n": maybe(WHOLE), "target": LIMIT, "amber": LIMIT,
         "status": STATUS, "judged": STATUS, "reason": TEXT, "because": TEXT, "projected": PROJECTED,
         "previous": maybe(NUMBER), "year_ago": maybe(NUMBER), "signals": listed(TEXT),
-        "conclusive": maybe(YES), "override": OVERRIDDEN, "restated": RESTATED,
+        "conclusive": maybe(YES), "interval": INTERVAL, "override": OVERRIDDEN, "restated": RESTATED,
         "loaded_at": maybe(MOMENT), "data_until": maybe(MOMENT), "fresh_until": maybe(MOMENT),
         "as_of": MOMENT, "version": WHOLE,
     }

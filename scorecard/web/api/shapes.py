@@ -93,14 +93,17 @@ def safe_cell(value: object) -> str:
 COLUMNS = (
     "metric", "grain", "period", "slice", "team", "process", "start", "end", "running", "provisional", "value", "text",
     "numerator", "denominator", "n", "target", "amber", "status", "judged", "reason", "because", "projected_value",
-    "projected_low", "projected_high", "projected_chance", "previous", "year_ago", "signals", "conclusive", "loaded_at",
+    "projected_low", "projected_high", "projected_chance", "previous", "year_ago", "signals", "conclusive", "interval_low",
+    "interval_high", "interval_word", "loaded_at",
     "data_until", "fresh_until", "as_of", "version",
 )  # fmt: skip
 """The columns of a reading's CSV, in order."""
 
 
 def _flat(reading: dict[str, object]) -> dict[str, object]:
-    projected = reading.pop("projected")
+    projected, interval = reading.pop("projected"), reading.pop("interval")
+    for part in ("low", "high", "word"):
+        reading[f"interval_{part}"] = interval.get(part) if isinstance(interval, Mapping) else None
     for part in ("value", "low", "high", "chance"):
         reading[f"projected_{part}"] = projected.get(part) if isinstance(projected, Mapping) else None
     for name in ("target", "amber"):
