@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from connectors.contract import SourceFailed
-from connectors.http.assertions import INSTALL, can_sign
-from connectors.http.records import read_path
 from scorecard.book.files import Entry
 from scorecard.book.notes import Notes, shown
 from scorecard.book.paths import inside
@@ -67,9 +64,12 @@ def read_options(
         _check_database(options, fields, notes)
     options = merged(options, {key: value for key, value in usual.items() if key in names})
     auth = options.get("auth") if isinstance(options.get("auth"), dict) else {}
-    if auth and (auth.get("style") == "google" or "private_key" in auth) and not can_sign():
-        at = fields.nodes.get("auth") or fields.nodes.get("preset")
-        notes.warn(at, f"{fields.owner} signs with a private key, which needs pyjwt and cryptography", INSTALL)
+    if auth and (auth.get("style") == "google" or "private_key" in auth):
+        from connectors.http.assertions import INSTALL, can_sign  # with pyarrow, which no other check needs
+
+        if not can_sign():
+            at = fields.nodes.get("auth") or fields.nodes.get("preset")
+            notes.warn(at, f"{fields.owner} signs with a private key, which needs pyjwt and cryptography", INSTALL)
     _check_use_of_cursor(kind, fields, options, notes)
     return options
 
@@ -178,9 +178,15 @@ def _check_paths(fields: Fields, notes: Notes) -> None:
     nodes = [(fields, "records"), (fields, "errors")]
     nodes += [(paging, key) for key in ("next", "more", "total", "ready") if isinstance(paging, Fields)]
     nodes += [(rows, key) for key in ("names", "values") if isinstance(rows, Fields)]
+    nodes = [(owner, key) for owner, key in nodes if owner.get(key) is not None]
+    if not nodes:
+        return
+    from connectors.contract import SourceFailed  # with pyarrow, which a check without such paths does not need
+    from connectors.http.records import read_path
+
     for owner, key in nodes:
         written = owner.get(key)
-        for path in written if isinstance(written, tuple) else () if written is None else (written,):
+        for path in written if isinstance(written, tuple) else (written,):
             for part in path.removesuffix("?").split(" | "):
                 try:
                     read_path(part)

@@ -210,7 +210,7 @@ EXPECTED = Record((
     Key("grain", Choice(GRAINS), "the grain, where the label does not tell"),
     Key("team", Spot(Name("team")), "the team's slice"),
     Key("process", Spot(Name("process")), "the process's slice"),
-    Key("value", Raw(_LIMIT), "the value; a share as 50%"),
+    Key("value", Raw({"anyOf": [_LIMIT, {"type": "null"}]}), "the value; a share as 50%"),
     Key("n", Number(low=0, whole=True), "the number of observations"),
     Key("status", Choice(("green", "amber", "red", "neutral", "grey")), "the colour"),
     Key("reason", Text(), "the reason's code"),
