@@ -78,7 +78,7 @@ def test_for_people_and_as_csv(folder: Path) -> None:
         "because 48 EUR is under the target of 50 EUR",
         "metric revenue 2026-W39: 240 EUR",
         "loaded 2026-09-30 10:00",
-        "→ 10 target:",
+        " target: 48 EUR is under the target of 50 EUR",
     ):
         assert said in out
     rows = list(csv.DictReader(io.StringIO(run(folder, "--format", "csv", "explain", "per_order")[1])))
