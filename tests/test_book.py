@@ -364,8 +364,6 @@ def test_good_columns_and_tables_that_are_not_loaded_are_no_problem(tmp_path: Pa
         ("{since: 2026-01-01, target", "{since: 2026-01-01, team: support, target", "is not split by team"),
         ("    better: lower\n    target: 1200", "    leads: [{metric: csat, lag: 2w, sign: opposite}]\n    better: lower\n    target: 1200", "not computed yet: leading"),
         ("target: 1200\n    tolerance: 15%", "targets: [{from: orders, value: goal}]", None),
-        ("stock: {opened: created_at, closed: resolved_at}", "stock: {level: score, key: [ticket_id], fold: last}", "not computed yet: stock: {level}"),
-        ("stock: {opened: created_at, closed: resolved_at}", "age: {opened: created_at, closed: resolved_at, q: 0.9}", "not computed yet: age"),
         ("count: resolved_at", "cohort: {of: count_if(not open), to: rows, matures_after: 7d}", "'not open' of metric"),
         ("    role: lagging\n    source: tickets\n    ratio", "    role: leading\n    source: tickets\n    ratio", None),
     ],

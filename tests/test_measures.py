@@ -284,20 +284,20 @@ def test_a_metric_that_fails_disturbs_no_other(world: World) -> None:
         metric("unitless", average("resolved_at - created_at")),
         metric("quantile", quantile("cast(team as double)")),
         metric("of_lost", formula("good / lost")),
-        metric("later", Age("created_at", "resolved_at")),
+        metric("ageless", Age("created_at", "resolved_at")),
     )
     world.load("tickets", ROWS)
     measured = world.measure()
     assert values(measured, "good")["2026-W10"] == 3
     problems = {name: problem.message for name, problem in measured.problems.items()}
-    assert set(problems) == {"cast", "lost", "text", "time", "unitless", "quantile", "of_lost", "later"}
+    assert set(problems) == {"cast", "lost", "text", "time", "unitless", "quantile", "of_lost", "ageless"}
     assert "Could not convert string" in problems["cast"]
     assert problems["lost"] == "metric 'lost': source 'tickets' has no column 'nowhere'"
     assert "a text, where a number is needed" in problems["text"]
     assert "a time, where a number is needed" in problems["time"]
     assert "difference of two times" in problems["unitless"]
     assert problems["of_lost"] == "metric 'of_lost': its part 'lost' could not be computed"
-    assert problems["later"] == "metric 'later': 'age' is not computed yet"
+    assert "an age is a length of time" in problems["ageless"]
     assert not any(key[0] in problems for key in measured.series)
 
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from scorecard.book.files import BookFile, Entry
 from scorecard.book.kinds import NO_ROWS, Draft, measure_of
-from scorecard.book.model.metric import Change, Lead, Measure, Metric, Split
+from scorecard.book.model.metric import Age, Change, Lead, Measure, Metric, Split
 from scorecard.book.notes import Notes
 from scorecard.book.shapes.metric import DEFAULTS, MEASURE_NAMES, METRIC
 from scorecard.book.shapes.names import check_name
 from scorecard.book.shapes.records import Fields
 from scorecard.book.shapes.scalars import MISSING
 from scorecard.book.targets import Judged, build_targets
-from scorecard.book.units import meant_percent, unit_of
+from scorecard.book.units import meant_percent, microseconds, unit_of
 from scorecard.ground.errors import Place
 from scorecard.ground.periods import Grain
 from scorecard.ground.yamlfile import YamlMap
@@ -102,6 +102,10 @@ def _unit(draft: Draft, measure: Measure | None, notes: Notes) -> str | None:
         notes.error(draft.node("unit"), f"'unit' of {draft.owner} is '{unit}'", "write percent")
         return "percent"
     unit = unit_of(unit)
+    if isinstance(measure, Age) and measure.q is not None and microseconds(unit) is None:
+        seen = f"'unit' of {draft.owner} is '{unit}'" if unit is not None else f"{draft.owner} has no 'unit'"
+        hint = "write unit: d (or s, min, h), or 'over: 2d' for the share of older ones"
+        notes.error(draft.node("unit"), f"{seen}, and an age is a length of time", hint)
     if isinstance(measure, Change) and measure.as_ == "percent":
         if draft.own("unit") and unit != "percent":
             hint = "delete 'unit', or write 'as: points'"

@@ -10,11 +10,22 @@ from scorecard.ground.yamlfile import YamlNode, YamlText
 from scorecard.judgement.targets import Tolerance
 
 PERCENT_WORDS = {"percent", "%"}
+MICROSECONDS = {"s": 10**6, "min": 60 * 10**6, "h": 3600 * 10**6, "d": 86_400 * 10**6}
+_UNIT_NAMES = {
+    "sec": "s", "second": "s", "seconds": "s", "minute": "min", "minutes": "min", "mins": "min",
+    "hour": "h", "hours": "h", "hrs": "h", "day": "d", "days": "d",
+}  # fmt: skip
 _MEANT_PERCENT = {"pct", "per cent", "percentage", "prozent"}
 
 
 def unit_of(text: str | None) -> str | None:
     return "percent" if text in PERCENT_WORDS else text
+
+
+def microseconds(unit: str | None) -> int | None:
+    """The size of a unit of time; None for any other unit."""
+    text = (unit or "").lower()
+    return MICROSECONDS.get(_UNIT_NAMES.get(text, text))
 
 
 def meant_percent(text: str) -> bool:

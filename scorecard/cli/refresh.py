@@ -27,8 +27,6 @@ SAID_AT_MOST = 20
 @click.pass_context
 def refresh(context: click.Context, sources: tuple[str, ...], full: bool, recompute: bool) -> None:
     """Pull once (all sources by default), compute, publish; say what became of each source's rows."""
-    from scorecard.book.later import later_measure
-
     session = session_of(context)
     with opened(session) as product:
         refresher = product.refresher
@@ -43,9 +41,8 @@ def refresh(context: click.Context, sources: tuple[str, ...], full: bool, recomp
                 session.warn(str(notice))
         board = refresher.publish(recompute=recompute)
         say_problems(session, loads)
-        for name, problem in board.problems.items():
-            if later_measure(product.refresher.book.metrics[name].measure) is None:  # `check` says those
-                session.warn(str(problem))
+        for problem in board.problems.values():
+            session.warn(str(problem))
         if session.options.format == "json":
             found = {"version": board.version, "loads": [as_json(load) for load in loads]}
             if recompute:

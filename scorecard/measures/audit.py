@@ -86,9 +86,13 @@ class Audited:
 
 def parts_of(plan: Plan, source: str) -> list[Plan]:
     """The plan of a source cut into small ones: each scan, and each quantile or distinct count at each grain, by itself."""
-    scans = [replace(plan, scans={scan: atoms}, bags={}) for scan, atoms in plan.scans.items() if scan.source == source]
+    scans = [
+        replace(plan, scans={scan: atoms}, bags={}, ages={})
+        for scan, atoms in plan.scans.items()
+        if scan.source == source
+    ]
     bags = [
-        replace(plan, scans={}, bags={bag: (grain,)})
+        replace(plan, scans={}, bags={bag: (grain,)}, ages={})
         for bag, grains in plan.bags.items()
         if bag.source == source
         for grain in grains

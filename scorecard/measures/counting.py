@@ -31,6 +31,7 @@ from scorecard.measures.sql import ROWS, column_kind
 from scorecard.measures.states import settled
 from scorecard.measures.states.additive import as_rows, bucket_of, scan_sql
 from scorecard.measures.states.bags import Question, by_split, questions, slices_for, together
+from scorecard.measures.states.level import table_of
 from scorecard.measures.states.rows import Piece, Rows
 from scorecard.measures.states.settled import Line, Settled, Stretch
 from scorecard.measures.store import BAGS, Pending
@@ -88,7 +89,8 @@ J = TypeVar("J", ScanJob, BagJob)
 @dataclass(slots=True)
 class Counting:
     """One source's recount. ``fresh`` names the states whose kept numbers are good but for the touched days; ``skipped``
-    those not to be tried. ``days`` gives the touched days of some time columns. What fails is in ``broken``: state → problem.
+    those not to be tried. ``days`` gives the touched days of some time columns, ``later`` more days of a scan. What fails
+    is in ``broken``: state → problem.
     """
 
     engine: Engine
@@ -102,6 +104,7 @@ class Counting:
     pending: Pending
     raws: dict[str, set[str]]
     settled: Settled
+    later: Mapping[Scan, frozenset[date]] = field(default_factory=dict)
     broken: dict[str, Problem] = field(default_factory=dict)
     seen: dict[Scan, set[str | None]] = field(default_factory=dict)
 
@@ -136,7 +139,7 @@ class Counting:
             named = {state_id(scan, atom): atom for atom in atoms}
             anew = {name: atom for name, atom in named.items() if name not in self.fresh | self.skipped}
             again = {name: atom for name, atom in named.items() if name in self.fresh}
-            days = self.days(scan.columns)
+            days = self.days(scan.columns) | self.later.get(scan, frozenset())
             if anew:
                 self._keep_scans(self._run([ScanJob(scan, anew, None)], self._scanned))
             if again and days:
@@ -149,7 +152,8 @@ class Counting:
         for number, job in enumerate(jobs):
             bucket = bucket_of(job.scan, here.calendar.timezone, whole_hours=here.whole_hours)
             until = event_until(job.scan, here.columns, here.now, here.today)
-            rows = f"FROM {here.table} AS {ROWS} WHERE {event_days_within(job.scan, job.ranges)} AND {until}"
+            table = table_of(here, job.scan, job.ranges)
+            rows = f"FROM {table} AS {ROWS} WHERE {event_days_within(job.scan, job.ranges)} AND {until}"
             parts.append(scan_sql(job.scan, tuple(job.atoms.values()), rows, bucket, number))
         return self.engine.query(" UNION ALL BY NAME ".join(parts))
 

@@ -32,6 +32,7 @@ from scorecard.measures.ranges import (
 from scorecard.measures.slices import Slice
 from scorecard.measures.sql import ROWS, column_kind
 from scorecard.measures.states.additive import Amount, as_rows, event_moment, scan_sql
+from scorecard.measures.states.level import table_of
 from scorecard.warehouse.engine import Engine
 
 Line = dict[Slice | None, Any]
@@ -216,7 +217,7 @@ class CutDays:
                 arms.append(
                     f"WHEN {same} AND {event_moment(scan)} < {moment_literal(ends[place])} THEN {event_moment(scan)}"
                 )
-        rows = f"FROM {here.table} AS {ROWS} WHERE {event_days_within(scan, runs(batch))}"
+        rows = f"FROM {table_of(here, scan, runs(batch))} AS {ROWS} WHERE {event_days_within(scan, runs(batch))}"
         summed = scan_sql(scan, atoms, rows, f"CASE {' '.join(arms)} END", number)
         return f"SELECT * FROM ({summed}) AS c WHERE bucket IS NOT NULL"
 

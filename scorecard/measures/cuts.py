@@ -15,7 +15,7 @@ from scorecard.measures.counting import ROWS_AT_ONCE
 from scorecard.measures.cutdays import At, CutDays, Line, add
 from scorecard.measures.grid import Grid
 from scorecard.measures.place import Here
-from scorecard.measures.plan import Bag, Plan, Scan, state_id
+from scorecard.measures.plan import Ages, Bag, Plan, Scan, state_id
 from scorecard.measures.ranges import (
     DAY,
     column,
@@ -25,6 +25,7 @@ from scorecard.measures.ranges import (
 from scorecard.measures.slices import Slice, Slicing
 from scorecard.measures.sql import column_kind, literal
 from scorecard.measures.states import settled
+from scorecard.measures.states.age import Point, ages_at_points, read_ages, same_items
 from scorecard.measures.states.bags import by_split, questions, slices_for, together
 from scorecard.measures.states.rows import Piece, Rows
 from scorecard.measures.states.settled import Settled, Stretch
@@ -32,6 +33,8 @@ from scorecard.measures.store import between
 from scorecard.warehouse.engine import Engine
 
 EPOCH = date(1970, 1, 1)
+INSTANT = timedelta(microseconds=1)
+"""What is dated exactly at the watermark counts as well."""
 MOST_KEPT = 20_000
 """Sums of whole days that are remembered: they are the same for all cuts of one day."""
 
@@ -94,6 +97,12 @@ class Cuts:
         if (bag.id, cut) not in self._known:
             self.prepare_bags(here, {bag: [cut]})
         return self._known.get((bag.id, cut), {})
+
+    def ages(self, here: Here, ages: Ages, cut: Cut) -> Line:
+        """Ages of the open items at a cut: slice → (n, bad, number)."""
+        if (ages.id, cut) not in self._known:
+            self.prepare_ages(here, {ages: [cut]})
+        return self._known.get((ages.id, cut), {})
 
     # -- additive states ---------------------------------------------------------------------------------------
 
@@ -169,6 +178,25 @@ class Cuts:
         for number, (question, cuts) in enumerate(asked):
             for state, part, _, kind, name, n, bad, x in question.read(answer, number).rows():
                 self._known[state, cuts[part]][(kind, name) if kind else None] = (n, bad, x)
+
+    def prepare_ages(self, here: Here, wanted: Mapping[Ages, Sequence[Cut]]) -> None:
+        """Ages at some cuts: of the same items in one statement."""
+        raws = {split: raws for (source, split), raws in self.grid.raws.items() if source == here.source}
+        for some in same_items(list(wanted)):
+            missing = [c for one in some for c in wanted[one] if (one.id, c) not in self._known]
+            moments = list(dict.fromkeys(c.moment for c in missing))
+            if not moments:
+                continue
+            exact = timedelta(0) if column_kind(here.columns[some[0].opened]) == "date" else INSTANT
+            points = [Point(moment, moment - exact) for moment in moments]
+            slices = slices_for(self.slicing, raws, some[0].split)
+            lines: dict[tuple[str, datetime], Line] = {}
+            for state, at, slice_, number in read_ages(
+                some, self.engine.query(ages_at_points(some, here, slices, points))
+            ):
+                lines.setdefault((state, moments[at.second + 60 * at.minute]), {})[slice_] = number
+            for one in some:
+                self._known.update({(one.id, cut): lines.get((one.id, cut.moment), {}) for cut in missing})
 
     def _from_settled(self, here: Here, wanted: Mapping[Bag, Sequence[Cut]]) -> None:
         """Long stretches from what is settled of them: the whole days before the cut day."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import sqlglot.expressions as exp
 
 from scorecard.book.model.metric import Change, Cohort, Mean, Ratio, Stock, Sum
-from scorecard.measures.plan import Atom, Lowered
+from scorecard.measures.plan import Ages, Atom, Lowered
 from scorecard.measures.states.additive import NOTHING, Amount, number
 from scorecard.measures.values import Cell
 
@@ -21,6 +21,7 @@ Look = Callable[[str, str], Number]
 NO_VALUES = "no values in this period"
 NOT_FINITE = "a value in this period is not a finite number, or too large to be summed exactly"
 NO_BASE = "nothing is below the line in this period"
+NOTHING_OPEN = "nothing was open then"
 NO_COMPARISON = "there is no value to compare with"
 
 
@@ -144,14 +145,25 @@ def _look_at(atoms: Sequence[Atom], amounts: Sequence[Amount]) -> Look:
 
 
 def bag_cell(one: Lowered, found: tuple[int, int, float | None] | None) -> Cell:
-    """The value of a quantile or a distinct count."""
+    """The value of a quantile, a distinct count or an age."""
     n, bad, x = found or (0, 0, None)
+    if one.ages is not None:
+        return _age_cell(one.ages, n, x)
     if bad:
         return Cell(n=n, missing=NOT_FINITE)
     if one.bag is not None and one.bag.q is None:
         return Cell(float(x or 0), n=n)
     value = finite(x)
     return Cell(value, n=n, missing=None if value is not None else NO_VALUES)
+
+
+def _age_cell(ages: Ages, n: int, x: float | None) -> Cell:
+    """A quantile of the ages, or the share of the open items that are older."""
+    if not n or x is None:
+        return Cell(n=n, missing=NOTHING_OPEN)
+    if ages.q is not None:
+        return Cell(finite(x), n=n)
+    return Cell(finite(x / n), x, float(n), n)
 
 
 def change_cell(measure: Change, value: float | None, other: float | None) -> Cell:
@@ -171,6 +183,12 @@ def formula_cell(tree: exp.Expression, look: Look, missing: Callable[[], str]) -
     """The value of a formula; ``missing`` says which part is not there."""
     value = finite(evaluate(tree, look))
     return Cell(value, missing=None if value is not None else missing())
+
+
+def lost_in(tree: exp.Expression, look: Look) -> str:
+    """Why a formula has no value: which of its names have none."""
+    lost = [f"{f}({n})" if f else n for f, n in open_names(tree) if look(f, n) is None]
+    return f"there is no value of {', '.join(lost)}" if lost else "it divides by 0"
 
 
 def open_names(tree: exp.Expression) -> tuple[tuple[str, str], ...]:

@@ -12,7 +12,9 @@ from scorecard.measures.place import Here
 from scorecard.measures.plan import Lowered, Plan, state_id
 from scorecard.measures.ranges import event_days_within, event_until, until_moment
 from scorecard.measures.states.additive import bucket_of, readable
+from scorecard.measures.states.age import ages_at_ends
 from scorecard.measures.states.distinct import distinct_sql
+from scorecard.measures.states.level import table_of
 from scorecard.measures.states.quantile import quantile_sql
 from scorecard.measures.states.rows import Piece, Rows
 
@@ -38,11 +40,15 @@ def _statements(one: Lowered, plan: Plan, here: Mapping[str, Here]) -> Iterator[
         sql = distinct_sql([one.bag], rows) if one.bag.q is None else quantile_sql([one.bag], rows)
         yield _laid_out(sql)
         return
-    for scan in one.scans:
-        real = plan.scan_of(scan, one.metric.grain)
+    if one.ages is not None:
+        last = place.calendar.latest_closed(place.now, one.metric.grain)
+        yield _laid_out(ages_at_ends([one.ages], place, {}, [last]))
+        return
+    for scan, atoms in one.needed:
+        real = plan.scan_of(scan, one.kept[0])
         bucket = bucket_of(real, place.calendar.timezone, whole_hours=place.whole_hours)
         rows_of = f"{event_days_within(real, None)} AND {event_until(real, place.columns, place.now, place.today)}"
-        yield _laid_out(readable(scan, one.atoms, place.table, rows_of, bucket))
+        yield _laid_out(readable(scan, atoms, table_of(place, scan, None), rows_of, bucket))
 
 
 def _states(one: Lowered, plan: Plan) -> Iterator[dict[str, object]]:
@@ -66,10 +72,14 @@ def _states(one: Lowered, plan: Plan) -> Iterator[dict[str, object]]:
     elif one.bag is not None:
         kind = "distinct values" if one.bag.q is None else f"quantile {one.bag.q:g}"
         yield {"id": one.bag.id, "kind": kind, "value": one.bag.value, "where": one.bag.condition, "kept": "per period"}
+    elif one.ages is not None:
+        ages = one.ages
+        kind = f"older than {ages.over_seconds} s" if ages.q is None else f"quantile {ages.q:g} of the ages"
+        yield {"id": ages.id, "kind": kind, "closed": ages.closed, "where": ages.condition, "kept": "per period"}
     elif one.scan is not None:
-        for scan in one.scans:
-            real = plan.scan_of(scan, one.metric.grain)
-            for atom in one.atoms:
+        for scan, atoms in one.needed:
+            real = plan.scan_of(scan, one.kept[0])
+            for atom in atoms:
                 yield {
                     "id": state_id(real, atom),
                     "kind": {"low": "smallest", "high": "largest"}.get(atom.fold, atom.fold),

@@ -130,15 +130,31 @@ class Grid:
                 before = line.get(key)
                 line[key] = amount if before is None else before.plus(amount)
 
+    def renew_ages(self, source: str, since: Mapping[Grain, Key], fresh: Sequence[pl.DataFrame]) -> None:
+        """Takes over ages counted again from the period of some keys on (grain → first key)."""
+        for one, grains in self.plan.ages.items():
+            for grain in grains if one.source == source else ():
+                for line in self.bags.get((one.id, grain), {}).values():
+                    for key in [k for k in line if k >= since[grain]]:
+                        del line[key]
+        self._place_bags(fresh)
+
     def _reload_bags(self, source: str, touched: Touched, by_axis: ByAxis, fresh: Sequence[pl.DataFrame]) -> None:
-        mine = [bag for bag in self.plan.bags if bag.source == source]
-        for bag in mine:
-            for grain in self.plan.bags[bag]:
+        for bag, grains in self.plan.bags.items():
+            for grain in grains if bag.source == source else ():
                 self._drop(self.bags, {bag.id}, grain, None if touched is None else by_axis.get(bag.time, {}))
+        for one, grains in self.plan.ages.items():
+            for grain in grains if one.source == source and touched is None else ():
+                self.bags.pop((one.id, grain), None)
         frames = list(fresh)
+        mine = [bag.id for bag in self.plan.bags if bag.source == source]
+        mine += [ages.id for ages in self.plan.ages if ages.source == source]
         if touched is None and mine:
-            names = ", ".join(literal(bag.id) for bag in mine)
+            names = ", ".join(literal(name) for name in mine)
             frames = [self.engine.query(f"SELECT {', '.join(BAGS)} FROM meter.bags WHERE state IN ({names})")]
+        self._place_bags(frames)
+
+    def _place_bags(self, frames: Iterable[pl.DataFrame]) -> None:
         for frame in frames:
             for state, grain, bucket, kind, name, n, bad, x in frame.rows():
                 key = bucket if grain == "hour" else bucket.date()

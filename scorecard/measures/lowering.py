@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 import polars as pl
 import sqlglot.expressions as exp
 
-from scorecard.book.later import later_measure
 from scorecard.book.model import Book
 from scorecard.book.model.metric import (
+    Age,
     Change,
     Cohort,
     Count,
@@ -17,6 +17,7 @@ from scorecard.book.model.metric import (
     Distinct,
     Expression,
     Formula,
+    Level,
     Manual,
     Mean,
     Metric,
@@ -27,8 +28,8 @@ from scorecard.book.model.metric import (
     Sum,
 )
 from scorecard.book.scope import parts_of
-from scorecard.ground.errors import Problem, Refused, did_you_mean
-from scorecard.measures.plan import ALL_ROWS, Atom, Bag, Fold, Lowered, Scan, coarser
+from scorecard.ground.errors import Place, Problem, Refused, did_you_mean
+from scorecard.measures.plan import ALL_ROWS, Ages, Atom, Bag, Fold, Line, Lowered, Scan, coarser
 from scorecard.measures.sql import Compiler, Made, column_kind
 
 Probe = Callable[[str, tuple[str, ...]], tuple[pl.DataType, ...]]
@@ -43,9 +44,6 @@ def lower(
     ``made``: what was compiled for other metrics of the same tables.
     """
     measure = metric.measure
-    later = later_measure(measure)
-    if later is not None:
-        raise Refused(Problem(f"'{later}' is not computed yet", metric.place))
     if isinstance(measure, Formula | Change | Cumulative):
         return Lowered(metric, coarser(metric.grain), parts=parts_of(metric))
     if isinstance(measure, Scaling):
@@ -55,11 +53,11 @@ def lower(
     assert metric.source is not None  # noqa: S101 - the book gives one to every measure that reads rows
     compiler = Compiler(metric.source, columns, book.organization.timezone, metric.unit, {} if made is None else made)
     grains = coarser(metric.grain)
-    time = measure.opened if isinstance(measure, Stock) else metric.time or book.sources[metric.source].time
+    time = measure.opened if isinstance(measure, Stock | Age) else metric.time or book.sources[metric.source].time
     if time is None:
         hint = "name the column that decides the period: time: created_at"
         raise Refused(Problem(f"metric '{metric.name}' has no time column", metric.place, hint))
-    closed = measure.closed if isinstance(measure, Stock) else None
+    closed = measure.closed if isinstance(measure, Stock | Age) else None
     for column in (time, *([closed] if closed else [])):
         _check_time(metric, column, columns)
     split = metric.split
@@ -78,13 +76,35 @@ def lower(
         scan = Scan(metric.source, time, split=None if split is None else split.column)
         return Lowered(metric, grains, scan, () if split is None else (ALL_ROWS,), bag)
     scan = Scan(metric.source, time, split=split.column if split else None)
+    if isinstance(measure, Age):
+        unit = 1 if measure.q is None else compiler.unit_of_time(metric.places.get("unit", metric.place))
+        if where is not None:
+            probe(metric.source, (f"({where})",))
+        ages = Ages(metric.source, time, measure.closed, where, split, measure.q, measure.over_seconds, unit, context)
+        return Lowered(metric, grains, scan, () if split is None else (ALL_ROWS,), ages=ages)
     found = _Atoms(metric, compiler, where, probe)
     above, below = found.of_measure()
-    return Lowered(metric, grains, scan, tuple(found.atoms), None, above, below)
+    line = None
+    if isinstance(measure, Level):
+        _check_level(metric, measure, columns)
+        line = Line(measure.key, found.atoms[0].value or "", where, measure.carry)
+    return Lowered(metric, grains, scan, tuple(found.atoms), None, above, below, line=line)
+
+
+def _check_level(metric: Metric, measure: Level, columns: Mapping[str, str]) -> None:
+    for key in measure.key:
+        if key not in columns:
+            hint = did_you_mean(key, [c for c in columns if not c.startswith("_")])
+            place = metric.places.get("stock.key", metric.place)
+            raise Refused(Problem(f"source '{metric.source}' has no column '{key}'", place, hint))
+    if metric.grain == "hour" and not measure.carry:
+        hint = "use grain: day; or, where each row replaces the one before it, carry: true"
+        place = metric.places.get("grain", metric.place)
+        raise Refused(Problem("snapshots are daily, so there are no hours", place, hint))
 
 
 def _check_time(metric: Metric, column: str, columns: Mapping[str, str]) -> None:
-    place = metric.places.get("time", metric.places.get("stock", metric.place))
+    place = _place_of_time(metric, column)
     if column not in columns:
         hint = did_you_mean(column, [c for c in columns if not c.startswith("_")])
         raise Refused(Problem(f"source '{metric.source}' has no column '{column}'", place, hint))
@@ -96,6 +116,16 @@ def _check_time(metric: Metric, column: str, columns: Mapping[str, str]) -> None
         raise Refused(
             Problem(f"'{column}' is a date without time of day, so there are no hours", place, "use grain: day")
         )
+
+
+def _place_of_time(metric: Metric, column: str) -> Place | None:
+    """Where a metric names a column of times."""
+    measure = metric.measure
+    if isinstance(measure, Stock | Age):
+        key = "stock" if isinstance(measure, Stock) else "age"
+        side = "opened" if column == measure.opened else "closed"
+        return metric.places.get(f"{key}.{side}", metric.places.get(key, metric.place))
+    return metric.places.get("time", metric.place)
 
 
 def _types(
@@ -135,7 +165,7 @@ class _Atoms:
             return self._lowered(measure.of, measure.of.tree), self._lowered(measure.to, measure.to.tree)
         if isinstance(measure, Count) and measure.of is not None:
             return self._add(Atom("count", self._compiler.value(measure.of), self._where), measure.of), None
-        if isinstance(measure, Sum | Mean):
+        if isinstance(measure, Sum | Mean | Level):
             return self._sum(measure.of, measure.of.tree, self._where), None
         if isinstance(measure, Stock) and measure.sum is not None:
             return self._sum(measure.sum, measure.sum.tree, self._where), None

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from scorecard.book.model import Book
-from scorecard.book.model.metric import Change, Cumulative, Formula, Measure, Scaling, Stock
+from scorecard.book.model.metric import Age, Change, Cumulative, Formula, Level, Measure, Scaling, Stock
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.alike import cut_alike
 from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.judgement.targets import Versus
 from scorecard.measures.compare import PREVIOUS, YEAR_AGO, comparisons_of
-from scorecard.measures.cuts import Cut, Cuts
+from scorecard.measures.cuts import INSTANT, Cut, Cuts
 from scorecard.measures.derive import open_names
 from scorecard.measures.place import Here, Key, key_of
-from scorecard.measures.plan import Bag, Lowered, Plan, Scan, state_id
+from scorecard.measures.plan import Ages, Bag, Lowered, Plan, Scan, state_id
 from scorecard.measures.spans import Span, Spans, last_day, window_first
 from scorecard.measures.sql import column_kind
-
-INSTANT = timedelta(microseconds=1)
-"""What is dated exactly at the watermark counts as well."""
 
 
 @dataclass(slots=True)
@@ -51,8 +48,8 @@ class Needs:
         key = (one.metric.name, grain)
         found = self._states.get(key)
         if found is None:
-            scans = [self.plan.scan_of(scan, grain) for scan in one.scans]
-            found = self._states[key] = [(scan, [state_id(scan, atom) for atom in one.atoms]) for scan in scans]
+            scans = [(self.plan.scan_of(scan, grain), atoms) for scan, atoms in one.needed]
+            found = self._states[key] = [(scan, [state_id(scan, atom) for atom in atoms]) for scan, atoms in scans]
         return found
 
     def versus_of(self, one: Lowered) -> tuple[Versus, ...]:
@@ -69,11 +66,9 @@ class Needs:
         ``paced_by``: cut where the work stands in that calendar, to learn a pace from it, and not after as many days.
         """
         here = self.here.get(one.metric.source or "")
-        if here is None or here.watermark is None:
+        mark = self.mark(one)
+        if here is None or mark is None:
             return None
-        # What is dated exactly at the watermark counts; that of a column of days is their end already.
-        axis = one.scan.time if one.scan is not None else one.bag.time if one.bag is not None else ""
-        mark = here.watermark if column_kind(here.columns.get(axis, "")) == "date" else here.watermark + INSTANT
         key = (here.source, mark, grain, key_of(running), key_of(other), id(paced_by))
         moment = self._moments.get(key)
         if moment is None:
@@ -82,7 +77,7 @@ class Needs:
             self._moments[key] = moment
         if moment >= other.end:
             return None
-        if isinstance(one.metric.measure, Stock):
+        if isinstance(one.metric.measure, Stock | Level | Age):
             return Cut(grain == "hour", None, None, moment)
         return Cut(grain == "hour", other.first, other.start if grain == "hour" else None, moment)
 
@@ -90,6 +85,8 @@ class Needs:
         """All cuts that a metric, and the metrics made of it, need at a grain."""
         if not len(span) or (one.parts and not isinstance(one.metric.measure, Cumulative)):
             return []
+        if one.line is not None and not one.line.carry:
+            return []  # snapshots are never cut within a day
         running = span.periods[-1]
         if one.metric.source is None and not one.parts:
             return []  # people give its values
@@ -103,6 +100,9 @@ class Needs:
         here = self.here[one.metric.source or ""]
         if isinstance(one.metric.measure, Stock) and here.watermark is not None:
             cuts.append(Cut(grain == "hour", None, None, min(here.watermark + INSTANT, running.end)))
+        mark = self.mark(one) if isinstance(one.metric.measure, Level | Age) else None
+        if mark is not None:
+            cuts.append(Cut(grain == "hour", None, None, min(mark, running.end)))
         return [c for c in cuts if c is not None]
 
     def _needed(self, one: Lowered, running: Period) -> dict[Period, None]:
@@ -174,6 +174,7 @@ class Needs:
         here = self.here[source]
         scans: dict[Scan, list[Cut]] = {}
         bags: dict[Bag, list[Cut]] = {}
+        ages: dict[Ages, list[Cut]] = {}
         for one in self.plan.lowered.values():
             if one.metric.source != source or one.parts or one.scan is None:
                 continue
@@ -181,11 +182,14 @@ class Needs:
                 cuts = self.cuts_of(one, grain, self.spans.span(grain, here.first_day(one.scan.time), self.now))
                 if one.bag is not None:
                     bags.setdefault(one.bag, []).extend(cuts)
-                for scan in one.scans if one.bag is None else ():
+                if one.ages is not None:
+                    ages.setdefault(one.ages, []).extend(cuts)
+                for scan, _ in one.needed if one.additive else ():
                     scans.setdefault(self.plan.scan_of(scan, grain), []).extend(cuts)
         self._add_windows(source, scans, bags)
         self.cuts.prepare(here, scans)
         self.cuts.prepare_bags(here, bags)
+        self.cuts.prepare_ages(here, ages)
 
 
 def _lags(measure: Measure) -> list[Versus]:

@@ -16,14 +16,10 @@ from typing import Literal
 import sqlglot.expressions as exp
 
 from scorecard.book.model import Book
-from scorecard.book.model.metric import (
-    Cumulative,
-    Metric,
-    Split,
-    Stock,
-)
+from scorecard.book.model.metric import Age, Cumulative, Level, Metric, Split, Stock
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import GRAINS, Grain
+from scorecard.measures.sql import ROWS
 
 Fold = Literal["count", "sum", "low", "high"]
 FORMAT = 1
@@ -39,11 +35,29 @@ def axes(book: Book, source: str) -> tuple[str, ...]:
     for metric in book.metrics.values():
         if metric.source != source:
             continue
-        if isinstance(metric.measure, Stock):
+        if isinstance(metric.measure, Stock | Age):
             found += [metric.measure.opened, metric.measure.closed]
         elif metric.time is not None:
             found.append(metric.time)
     return tuple(dict.fromkeys(found))
+
+
+STATED = "_level"
+"""The column in which the rows of a line carry their level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Rows that state a level, one line of them per value of ``keys``. ``value`` and ``condition`` are compiled SQL.
+
+    ``carry`` False: only the last row of each key and day counts, on its day. True: every row counts with what the one
+    before it stated, on the day on which it replaces that.
+    """
+
+    keys: tuple[str, ...]
+    value: str
+    condition: str | None
+    carry: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +65,7 @@ class Scan:
     """Rows of a source in buckets of the time column ``time``. ``fine``: by hour, not by day.
 
     ``closed`` (for stocks): a row counts when it closes, or when it opens if that is later. ``split``: the column whose
-    raw values are kept apart.
+    raw values are kept apart. ``line`` (for levels): how rows follow each other; its atoms are of the column STATED.
     """
 
     source: str
@@ -59,6 +73,7 @@ class Scan:
     closed: str | None = None
     fine: bool = False
     split: str | None = None
+    line: Line | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -100,10 +115,33 @@ class Bag:
 
 
 @dataclass(frozen=True, slots=True)
+class Ages:
+    """How old open items are at the end of a period: the quantile ``q`` of their ages, in units of ``unit_us`` microseconds,
+    or how many are older than ``over_seconds``.
+
+    ``context`` changes with the calendar and with what split values mean.
+    """
+
+    source: str
+    opened: str
+    closed: str
+    condition: str | None
+    split: Split | None
+    q: float | None
+    over_seconds: int | None
+    unit_us: int
+    context: str = ""
+
+    @property
+    def id(self) -> str:
+        return identity("ages", self)
+
+
+@dataclass(frozen=True, slots=True)
 class Lowered:
     """A metric as it is computed. ``atoms`` in the order in which ``above`` and ``below`` name them (``_0``, ``_1``, …).
 
-    ``scan`` (of a stock: its openings) has no grain yet: ``scan_at`` gives the one for a grain.
+    ``scan`` (of a stock: its openings) has no grain yet: ``Plan.scan_of`` gives the one for a grain. ``line``: of a level.
     """
 
     metric: Metric
@@ -114,15 +152,36 @@ class Lowered:
     above: exp.Expression | None = None
     below: exp.Expression | None = None
     parts: tuple[str, ...] = ()
+    line: Line | None = None
+    ages: Ages | None = None
 
     @property
-    def scans(self) -> tuple[Scan, ...]:
-        """The scans its atoms are in, by day: for a stock first the openings, then the closings."""
+    def needed(self) -> tuple[tuple[Scan, tuple[Atom, ...]], ...]:
+        """Its atoms and the scans they are in, by day: for a stock first what comes, then what goes.
+
+        For a level of snapshots first the rows of each day, which say that there was a snapshot, then what it stated.
+        """
         if self.scan is None:
             return ()
         if isinstance(self.metric.measure, Stock):
-            return self.scan, replace(self.scan, closed=self.metric.measure.closed)
-        return (self.scan,)
+            return (self.scan, self.atoms), (replace(self.scan, closed=self.metric.measure.closed), self.atoms)
+        if self.line is not None:
+            stated = Atom("sum", f'{ROWS}."{STATED}"', digits=self.atoms[0].digits)
+            first = self.atoms if self.line.carry else (ALL_ROWS,)
+            return (self.scan, first), (replace(self.scan, line=self.line), (stated,))
+        return ((self.scan, self.atoms),)
+
+    @property
+    def kept(self) -> tuple[Grain, ...]:
+        """The grains at which its states are asked for: of a level days (and hours), of what does not add days."""
+        if isinstance(self.metric.measure, Level):
+            return ("hour", "day") if self.grains[0] == "hour" else ("day",)
+        return self.grains if self.additive else ("day",)
+
+    @property
+    def additive(self) -> bool:
+        """Whether its values are made of its atoms; else those only tell its slices."""
+        return self.bag is None and self.ages is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +193,21 @@ class Plan:
     grains: Mapping[Scan, tuple[Grain, ...]]
     bags: Mapping[Bag, tuple[Grain, ...]]
     problems: Mapping[str, Problem] = field(default_factory=dict)
+    ages: Mapping[Ages, tuple[Grain, ...]] = field(default_factory=dict)
 
     def states(self, source: str) -> tuple[str, ...]:
         """The names of all states of a source."""
         atoms = [state_id(scan, atom) for scan, found in self.scans.items() if scan.source == source for atom in found]
-        return (*atoms, *(bag.id for bag in self.bags if bag.source == source))
+        bags = (bag.id for bag in self.bags if bag.source == source)
+        return (*atoms, *bags, *(ages.id for ages in self.ages if ages.source == source))
 
     def states_of(self, one: Lowered) -> tuple[str, ...]:
         """The names of all states that a metric rests on directly."""
-        found = [] if one.bag is None else [one.bag.id]
-        for scan in one.scans:
-            for grain in one.grains if one.bag is None else ("day",):
+        found = [special.id for special in (one.bag, one.ages) if special is not None]
+        for scan, atoms in one.needed:
+            for grain in one.kept:
                 real = self.scan_of(scan, grain)
-                found += [state_id(real, atom) for atom in one.atoms]
+                found += [state_id(real, atom) for atom in atoms]
         return tuple(dict.fromkeys(found))
 
     def scan_of(self, wanted: Scan, grain: str) -> Scan:
@@ -176,21 +237,24 @@ def gather(lowered: Mapping[str, Lowered], problems: Mapping[str, Problem]) -> P
     atoms: dict[Scan, dict[Atom, None]] = {}
     grains: dict[Scan, set[Grain]] = {}
     bags: dict[Bag, set[Grain]] = {}
+    ages: dict[Ages, set[Grain]] = {}
     for one in lowered.values():
         if one.bag is not None:
             bags.setdefault(one.bag, set()).update(one.grains)
-        for day in one.scans:
-            if day.split is not None and day.closed is None:
+        if one.ages is not None:
+            ages.setdefault(one.ages, set()).update(one.grains)
+        for day, own in one.needed:
+            if day.split is not None and day.closed is None and day.line is None:
                 atoms.setdefault(day, {}).setdefault(ALL_ROWS)
                 grains.setdefault(day, set())
-            for grain in one.grains if one.bag is None else ():
+            for grain in one.kept if one.additive else ():
                 scan = replace(day, fine=grain == "hour")
-                atoms.setdefault(scan, {}).update(dict.fromkeys(one.atoms))
+                atoms.setdefault(scan, {}).update(dict.fromkeys(own))
                 grains.setdefault(scan, set()).add(grain)
     for one in lowered.values():
         if isinstance(one.metric.measure, Cumulative):
             for base in _bases(one, lowered):
-                for scan in base.scans if base.bag is None else ():
+                for scan, _ in base.needed if base.bag is None else ():
                     grains[scan].add("day")
     for scan in [s for s in atoms if s.split is None]:
         split = _ridden(scan, atoms)
@@ -203,6 +267,7 @@ def gather(lowered: Mapping[str, Lowered], problems: Mapping[str, Problem]) -> P
         grains={scan: tuple(g for g in GRAINS if g in grains[scan]) for scan in atoms},
         bags={bag: tuple(g for g in GRAINS if g in found) for bag, found in bags.items()},
         problems=problems,
+        ages={one: tuple(g for g in GRAINS if g in found) for one, found in ages.items()},
     )
 
 

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from scorecard.book.calendars import Calendars
 from scorecard.book.columns import columns_read
-from scorecard.book.later import later_measure
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Cumulative, Manual, Metric, Scaling
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
@@ -22,6 +21,7 @@ from scorecard.measures.elasticities import Elasticities
 from scorecard.measures.explaining import explained
 from scorecard.measures.goals import GoalReader
 from scorecard.measures.grid import Grid
+from scorecard.measures.levels import Levels
 from scorecard.measures.lowering import Probe, lower
 from scorecard.measures.makers import Maker
 from scorecard.measures.needs import Needs
@@ -228,7 +228,7 @@ class Meter:
         windows = Windows(plan, grid, cuts, spans, needs, calendars)
         series: dict[SeriesKey, Series] = {}
         makers: dict[type, Maker] = {Cumulative: windows, Manual: people, Scaling: Elasticities(plan, series)}
-        weaver = Weaver(plan, grid, cuts, spans, needs, makers, calendars, series=series)
+        weaver = Weaver(plan, grid, cuts, spans, needs, makers, calendars, Levels(grid, needs), series=series)
         shares = Shares(self.book, plan, grid, cuts, needs, calendars)
         return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver, shares, people)
 
@@ -252,7 +252,7 @@ class Meter:
     def _lowered(
         self, metric: Metric, standings: Mapping[str, Standing], slicing: Slicing, probe: Probe, made: Made
     ) -> Lowered:
-        if metric.source is not None and metric.source not in standings and later_measure(metric.measure) is None:
+        if metric.source is not None and metric.source not in standings:
             return Lowered(metric, coarser(metric.grain))  # never loaded: no columns to check against, no numbers
         columns = {} if metric.source is None or metric.source not in standings else standings[metric.source].columns
         split = "" if metric.split is None else slicing.definition(metric.split.kind)

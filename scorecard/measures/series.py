@@ -8,20 +8,22 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from scorecard.book.calendars import Calendars
-from scorecard.book.model.metric import Change, Formula, Stock
+from scorecard.book.model.metric import Age, Change, Formula, Stock
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
 from scorecard.measures.compare import PREVIOUS, YEAR_AGO, mean, versus_name
-from scorecard.measures.cuts import Cut, Cuts
-from scorecard.measures.derive import bag_cell, base_cell, change_cell, formula_cell, open_names
+from scorecard.measures.cuts import INSTANT, Cut, Cuts
+from scorecard.measures.derive import bag_cell, base_cell, change_cell, formula_cell, lost_in
+from scorecard.measures.elapsed import elapsed
 from scorecard.measures.grid import Grid
+from scorecard.measures.levels import Levels, is_carried
 from scorecard.measures.makers import Maker
-from scorecard.measures.needs import INSTANT, Needs
+from scorecard.measures.needs import Needs
 from scorecard.measures.place import BEFORE_FIRST, Here, Moved, key_of, uncovered
 from scorecard.measures.plan import Lowered, Plan
 from scorecard.measures.slices import Slice
-from scorecard.measures.spans import EMPTY, Span, Spans, days_up_to
+from scorecard.measures.spans import EMPTY, Span, Spans
 from scorecard.measures.states.additive import NOTHING, Amount
 from scorecard.measures.states.stock import open_at_ends
 from scorecard.measures.values import Cell, Series, SeriesKey
@@ -41,6 +43,7 @@ class Weaver:
     needs: Needs
     makers: Mapping[type, Maker]
     calendars: Calendars
+    levels: Levels
     here: Mapping[str, Here] = field(default_factory=dict)
     moved: Mapping[str, Moved] = field(default_factory=dict)
     series: dict[SeriesKey, Series] = field(default_factory=dict)
@@ -70,6 +73,7 @@ class Weaver:
             del self.series[key]
         problems: dict[str, Problem] = {}
         for source in moved:
+            self._forget_levels(source)
             attempt(lambda s=source: self.needs.prepare(s))  # type: ignore[misc]
         for name, one in self.plan.lowered.items():
             if name not in gone and not any(p in problems for p in one.parts):
@@ -78,6 +82,11 @@ class Weaver:
                     problems[name] = Problem(f"metric '{name}': {found.message}", one.metric.place, found.hint)
         self.cuts.keep_only(self._wanted)
         return problems
+
+    def _forget_levels(self, source: str) -> None:
+        keys = self.moved[source].keys
+        since = None if keys is None else min(keys.get("day", ()), default=date.max)
+        self.levels.forget([n for n, one in self.plan.lowered.items() if one.metric.source == source], since)
 
     def _line_up_all(self, one: Lowered) -> None:
         for grain in self._grains(one):
@@ -221,16 +230,23 @@ class Weaver:
                 if moved.loaded_before is not None and span.periods[index].end <= moved.loaded_before:
                     break
                 found.add(index)
-            if isinstance(one.metric.measure, Stock):
+            if isinstance(one.metric.measure, Stock | Age) or is_carried(one):
                 earlier = any(k < span.keys[0] for k in moved.keys.get(grain, ()))
                 found = set(range(0 if earlier else min(found), len(span)))
         return sorted(found)
 
     def _reader(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> Any:
         """A function from a place in the span to its cell."""
-        if one.bag is not None:
-            values = self.grid.bags.get((one.bag.id, grain), {}).get(slice_, {})
-            return lambda index: bag_cell(one, values.get(span.keys[index]))
+        special, running = one.bag or one.ages, len(span) - 1
+        if special is not None or one.line is not None:
+            if special is not None:
+                values = self.grid.bags.get((special.id, grain), {}).get(slice_, {})
+                ended: Callable[[int], Cell] = lambda index: bag_cell(one, values.get(span.keys[index]))  # noqa: E731
+            else:
+                ended = self.levels.ended(one, slice_, self._first_day(one, slice_), span)
+            return lambda index: (
+                ended(index) if index < running or one.bag else self._running(one, grain, slice_, span.periods[-1])
+            )
         lines = [
             [self.grid.of(name, grain).get(slice_, {}) for name in names]
             for _, names in self.needs.states_at(one, grain)
@@ -248,6 +264,20 @@ class Weaver:
             return NOTHING
         moment = min(here.watermark + INSTANT, span.periods[-1].end)
         return self._amounts(one, grain, slice_, Cut(grain == "hour", None, None, moment))[0]
+
+    def _running(self, one: Lowered, grain: Grain, slice_: Slice | None, period: Period) -> Cell:
+        """A stated level or an age in the running period: up to the watermark."""
+        mark = self.needs.mark(one)
+        return Cell() if mark is None else self._at(one, grain, slice_, period, min(mark, period.end))
+
+    def _at(self, one: Lowered, grain: Grain, slice_: Slice | None, period: Period, moment: datetime) -> Cell:
+        """A stated level or an age of a period, up to a moment."""
+        first = self._first_day(one, slice_) or period.first
+        cut = Cut(grain == "hour", None, None, moment)
+        if one.ages is not None:
+            self._wanted.add(cut)
+            return bag_cell(one, self.cuts.ages(self.here[one.metric.source or ""], one.ages, cut).get(slice_))
+        return self.levels.up_to(one, slice_, first, period, moment, lambda: self._amounts(one, grain, slice_, cut)[0])
 
     # -- cuts --------------------------------------------------------------------------------------------------
 
@@ -297,6 +327,8 @@ class Weaver:
         missing = uncovered(here, self._first_day(one, slice_), other)
         if missing:
             return Cell(missing=missing)
+        if one.line is not None or one.ages is not None:
+            return self._at(one, grain, slice_, other, cut.moment)
         if one.bag is not None:
             self._wanted.add(cut)
             return bag_cell(one, self.cuts.bag(here, one.bag, cut).get(slice_))
@@ -344,17 +376,13 @@ class Weaver:
 
         def look(function: str, name: str) -> float | None:
             if function == "" and name in ("days", "workdays"):
-                return self._elapsed(one, name, slice_, period, running)
+                return elapsed(self.needs, self.calendars.of(one.metric, slice_), one, name, period, running)
             if function == "":
                 return self._value(name, grain, slice_, period, running)
             others = self.spans.others(period, PREVIOUS if function == "previous" else YEAR_AGO)
             return self._value(name, grain, slice_, others[0], running) if others else None
 
-        def missing() -> str:
-            lost = [f"{f}({n})" if f else n for f, n in open_names(tree) if look(f, n) is None]
-            return f"there is no value of {', '.join(lost)}" if lost else "it divides by 0"
-
-        return formula_cell(tree, look, missing)
+        return formula_cell(tree, look, lambda: lost_in(tree, look))
 
     def _value(
         self, name: str, grain: Grain, slice_: Slice | None, period: Period, running: Period | None
@@ -370,25 +398,3 @@ class Weaver:
         if series is None or index is None:
             return Cell(missing=BEFORE_FIRST)
         return series.cells[index]
-
-    def _elapsed(self, one: Lowered, word: str, slice_: Slice | None, period: Period, running: Period | None) -> float:
-        """Days or workdays of a period; of a running one (or one cut like it) those up to the cut, in parts of days."""
-        calendar = self.calendars.of(one.metric, slice_)
-        whole = period.grain != "hour"
-        if running is not None:
-            marks = [m for m in (self._watermark(p) for p in one.parts) if m is not None]
-            moment = calendar.cut(running, period, min(marks)) if marks else period.start
-        else:
-            moment = period.end
-        if moment >= period.end and whole:
-            days = (period.until - period.first).days
-            return float(days if word == "days" else calendar.workdays_in(period.first, period.until))
-        return days_up_to(calendar, word, period, moment)
-
-    def _watermark(self, name: str) -> datetime | None:
-        one = self.plan.lowered[name]
-        if one.parts:
-            marks = [m for m in (self._watermark(p) for p in one.parts) if m is not None]
-            return min(marks) if marks else None
-        here = self.here.get(one.metric.source or "")
-        return None if here is None else here.watermark

@@ -14,7 +14,8 @@ from typing import Literal
 import sqlglot.expressions as exp
 
 from scorecard.book.model.metric import Expression
-from scorecard.ground.errors import Problem, Refused, did_you_mean
+from scorecard.book.units import microseconds
+from scorecard.ground.errors import Place, Problem, Refused, did_you_mean
 
 Kind = Literal["instant", "clock", "date", "duration", "interval", "number", "boolean", "text", "other"]
 Typed = tuple[exp.Expression, Kind]
@@ -25,11 +26,6 @@ Made = dict[tuple[str, str, str | None, int], tuple[exp.Expression, str]]
 ROWS = "r"
 """The alias of the source's table in every statement."""
 
-MICROSECONDS = {"s": 10**6, "min": 60 * 10**6, "h": 3600 * 10**6, "d": 86_400 * 10**6}
-_UNIT_NAMES = {
-    "sec": "s", "second": "s", "seconds": "s", "minute": "min", "minutes": "min", "mins": "min",
-    "hour": "h", "hours": "h", "hrs": "h", "day": "d", "days": "d",
-}  # fmt: skip
 _TIMES = ("instant", "clock", "date")
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 _ALIKE = (exp.Coalesce, exp.Greatest, exp.Least, exp.Nullif, exp.Abs)
@@ -124,8 +120,15 @@ class Compiler:
         return self._in_unit(node, whole) if kind == "duration" and self._unit() else node
 
     def _unit(self) -> int | None:
-        unit = (self.unit or "").lower()
-        return MICROSECONDS.get(_UNIT_NAMES.get(unit, unit))
+        return microseconds(self.unit)
+
+    def unit_of_time(self, place: Place | None) -> int:
+        """The metric's unit in microseconds; Refused where it is none of time."""
+        size = self._unit()
+        if size is None:
+            seen = "the metric has no unit" if self.unit is None else f"the metric's unit is '{self.unit}'"
+            raise Refused(Problem(f"an age is a length of time, and {seen}", place, "write 'unit: d' (or s, min, h)"))
+        return size
 
     def _in_unit(self, node: exp.Expression, whole: Expression) -> exp.Expression:
         size = self._unit()

@@ -13,14 +13,16 @@ from scorecard.book.model import Book
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import GRAINS, Grain
 from scorecard.ground.periods.calendar import Calendar
+from scorecard.measures.aging import Aging, first_key, since_when
 from scorecard.measures.audit import Difference, compared, kept_of
 from scorecard.measures.counting import Attempt, Counting
 from scorecard.measures.cuts import Cuts
 from scorecard.measures.grid import Grid
 from scorecard.measures.place import OLDEST, Here, Key, Moved, key_of, touched_ranges
-from scorecard.measures.plan import Plan, axes
+from scorecard.measures.plan import Plan, Scan, axes
 from scorecard.measures.ranges import DAY, Range, moment_literal, utc_naive
 from scorecard.measures.sql import ROWS, column_kind, quoted
+from scorecard.measures.states.level import replacing_days
 from scorecard.measures.states.settled import Settled
 from scorecard.measures.store import Known, Pending, open_store, owner
 from scorecard.warehouse.engine import Engine, Standing, Touched
@@ -81,13 +83,15 @@ class Upkeep:
             if not whole and s not in self.broken and self._is_fresh(s, here, given, seen=before is not None)
         )
         days = _Days(here, {} if given is None else given.days, clock)
-        touched = days(tuple(days.given)) if fresh else frozenset()
+        later = self._later(here, days, known=given is None or given.added_only) if fresh else {}
+        touched = days(tuple(days.given)).union(*later.values()) if fresh else frozenset()
         stale = len(fresh) + len(skipped) < len(states)
-        bags: Sequence[pl.DataFrame] = ()
-        if stale or touched:
+        since = self._ages_since(here, fresh, days)
+        found = _Recounted()
+        if stale or touched or since is not None:
             self.settled.forget(set(states) - fresh, None)
             self.settled.forget(fresh, touched)
-            bags = self._recount(here, states, fresh, skipped, days)
+            found = self._recount(here, states, fresh, skipped, days, later, since)
         elif given is not None:
             self._remember(here, states, Pending())
         # What was broken and still is has nothing new to say: it must not cost the others anything.
@@ -95,8 +99,10 @@ class Upkeep:
         again = renewed or before is None
         if again or touched:
             by_axis = {bag.time: self._ranges(days((bag.time,))) for bag in self.plan.bags if bag.source == source}
-            self.grid.reload(source, None if again else self._ranges(touched), by_axis, bags)
+            self.grid.reload(source, None if again else self._ranges(touched), by_axis, found.bags)
             self.cuts.forget(source, None if again else touched)
+        if since is not None and not again:
+            self.grid.renew_ages(source, {grain: first_key(here, grain, since) for grain in GRAINS}, found.ages)
         self.measured_at[source] = here.now
         self.standings[source] = here.standing
         stands = before is not None and _marks(before) == _marks(here.standing)
@@ -117,6 +123,33 @@ class Upkeep:
         generation = here.standing.generation
         return known.generation == generation or (given is not None and (seen or known.generation + 1 == generation))
 
+    def _ages_since(self, here: Here, fresh: frozenset[str], days: _Days) -> date | None:
+        """From which day on kept ages have to be counted again; None: they hold."""
+        ages = [one for one in self.plan.ages if one.source == here.source and one.id in fresh]
+        touched = frozenset[date]().union(*(days((one.opened,)) for one in ages))
+        counted = min((self.known[one.id].measured_at.replace(tzinfo=UTC) for one in ages), default=None)
+        return since_when(here, ages, self.plan.ages, touched, counted)
+
+    def _later(self, here: Here, days: _Days, *, known: bool) -> dict[Scan, frozenset[date]]:
+        """Days after the touched ones on which levels end that began there.
+
+        ``known``: all touched rows are still there, so that the rows that replace them tell; else any later day may be.
+        """
+        found: dict[Scan, frozenset[date]] = {}
+        backwards = here.now < self.measured_at.get(here.source, here.now)
+        for scan in self.plan.scans:
+            touched = days(scan.columns)
+            if scan.source != here.source or scan.line is None or not scan.line.carry or not touched:
+                continue
+            if known and not backwards:
+                answer = self.attempt(lambda s=scan, t=touched: self.engine.query(replacing_days(here, s, t)))  # type: ignore[misc]
+                if not isinstance(answer, Problem):  # what is wrong is said when it is counted
+                    found[scan] = frozenset(day for (day,) in answer.rows())
+                    continue
+            first = min(touched)
+            found[scan] = frozenset(first + DAY * n for n in range((here.today - first).days + 1))
+        return found
+
     def _clock_days(self, here: Here, states: Iterable[str]) -> frozenset[date]:
         """Days in which rows were ahead of the clock then and are not now, or the other way round."""
         kept = [k for s in states if (k := self.known.get(s)) is not None]
@@ -131,26 +164,51 @@ class Upkeep:
         return frozenset(first + DAY * n for n in range((until - first).days + 1))
 
     def _recount(
-        self, here: Here, states: tuple[str, ...], fresh: frozenset[str], skipped: frozenset[str], days: _Days
-    ) -> Sequence[pl.DataFrame]:
+        self,
+        here: Here,
+        states: tuple[str, ...],
+        fresh: frozenset[str],
+        skipped: frozenset[str],
+        days: _Days,
+        later: Mapping[Scan, frozenset[date]],
+        since: date | None,
+    ) -> _Recounted:
         if fresh and here.source not in self.standings:
             self.grid.reload_raws(here.source)
         pending = Pending()
-        counting = self._counting(here, self.plan, fresh, skipped, days, pending)
+        counting = self._counting(here, self.plan, fresh, skipped, days, pending, later)
         counting.scans()
         for scan, seen in counting.seen.items():
-            if not scan.fine and scan.closed is None and seen - set(self.grid.raw_firsts.get(scan, ())):
+            if (
+                not scan.fine
+                and scan.closed is None
+                and scan.line is None
+                and seen - set(self.grid.raw_firsts.get(scan, ()))
+            ):
                 self.grid.unsettled.add(here.source)
         counting.bags()
+        bags = len(pending.bags)
+        aging = Aging(self.engine, here, self.plan, self.grid.slicing, counting.raws, self.attempt, pending)
+        mine = [one for one in self.plan.ages if one.source == here.source and one.id not in skipped]
+        aging.count([one for one in mine if one.id not in fresh], None)
+        if since is not None:
+            aging.count([one for one in mine if one.id in fresh], since)
         for state in states:
             if state not in skipped:
                 self.broken.pop(state, None)
-        self.broken |= counting.broken
+        self.broken |= counting.broken | aging.broken
         self._remember(here, states, pending)
-        return pending.bags
+        return _Recounted(pending.bags[:bags], pending.bags[bags:])
 
     def _counting(
-        self, here: Here, plan: Plan, fresh: frozenset[str], skipped: frozenset[str], days: _Days, pending: Pending
+        self,
+        here: Here,
+        plan: Plan,
+        fresh: frozenset[str],
+        skipped: frozenset[str],
+        days: _Days,
+        pending: Pending,
+        later: Mapping[Scan, frozenset[date]],
     ) -> Counting:
         raws = {split: set(found) for (source, split), found in self.grid.raws.items() if source == here.source}
         return Counting(
@@ -165,6 +223,7 @@ class Upkeep:
             pending,
             raws,
             self.settled,
+            later,
         )
 
     # -- auditing ----------------------------------------------------------------------------------------------
@@ -180,7 +239,7 @@ class Upkeep:
             return None
         pending = Pending()
         skipped = frozenset(self.broken)
-        counting = self._counting(here, part, frozenset(), skipped, _Days(here, {}, frozenset()), pending)
+        counting = self._counting(here, part, frozenset(), skipped, _Days(here, {}, frozenset()), pending, {})
         counting.scans()
         counting.bags()
         kept = kept_of(self.engine, part, [s for s in states if s not in counting.broken])
@@ -226,6 +285,14 @@ class Upkeep:
         own = self.book.sources[here.source].time
         place = used.index(own) * 2 if own in used else 0
         return Rest(row[place], row[place + 1], any(row[0::2]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Recounted:
+    """What was counted again of quantiles and distinct values, and of ages."""
+
+    bags: Sequence[pl.DataFrame] = ()
+    ages: Sequence[pl.DataFrame] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -322,4 +322,7 @@ def joined(first: Touched, second: Touched) -> Touched:
     if first.everything or second.everything:
         return Touched(everything=True)
     axes = {*first.days, *second.days}
-    return Touched(days={a: first.days.get(a, frozenset()) | second.days.get(a, frozenset()) for a in axes})
+    return Touched(
+        days={a: first.days.get(a, frozenset()) | second.days.get(a, frozenset()) for a in axes},
+        added_only=all(touched.added_only or not touched.days for touched in (first, second)),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -224,6 +224,7 @@ def upsert(
     gone = one(cursor, f"DELETE FROM {tables.live} WHERE rowid IN (SELECT id FROM temp._old WHERE NOT same)")
     come = _insert(cursor, tables, plan)
     counts.loaded += come
+    touched = replace(touched, added_only=not gone and touched != NOTHING)
     return Change(touched, same=not gone and not come, took_away=bool(gone), came=come, went=gone)
 
 
@@ -245,7 +246,7 @@ def append(cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan, by: st
     touched = _days(cursor, plan, [f"SELECT {{}} FROM {tables.prepared}"])
     come = _insert(cursor, tables, plan)
     counts.loaded += come
-    return Change(touched, same=not come, came=come)
+    return Change(replace(touched, added_only=touched != NOTHING), same=not come, came=come)
 
 
 def _insert(cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan) -> int:

@@ -27,11 +27,13 @@ def day_column(time: str) -> str:
 class Touched:
     """What a load changed: per time column the local reporting days of all old and new row images.
 
-    ``everything``: too much to list (first load, new columns, a dropped column).
+    ``everything``: too much to list (first load, new columns, a dropped column). ``added_only``: no row that was there
+    before has gone or changed, so that the touched rows are all still to be found.
     """
 
     days: Mapping[str, frozenset[date]] = field(default_factory=dict)
     everything: bool = False
+    added_only: bool = field(default=False, compare=False)
 
 
 NOTHING = Touched()
