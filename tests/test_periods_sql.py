@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -123,16 +123,19 @@ def others(calendar: Calendar, running: Period, versus: Versus) -> list[Period]:
     return [] if found is None else [found]
 
 
-def counted_to_cut(found: list[datetime], zone: ZoneInfo, running: Period, other: Period, mark: datetime) -> int:
+def counted_to_cut(found: list[datetime], calendar: Calendar, running: Period, other: Period, mark: datetime) -> int:
     """Rows of ``other`` up to where ``mark`` (which counts itself) lies in the running period."""
     if running.grain == "hour":
         cut = other.start + (mark - running.start)
     else:
+        zone = ZoneInfo(calendar.timezone)
         local = mark.astimezone(zone).replace(tzinfo=None)
-        days = (local.date() - running.first).days
-        cut = wall_moment(datetime.combine(other.first + timedelta(days=days), local.time()), zone)
-        if other.first + timedelta(days=days) >= other.until:
-            cut = other.end
+        day, until = other.first + (local.date() - running.first), other.until
+        if calendar.pattern == "months" and running.grain in ("quarter", "year"):
+            months = (local.year - running.first.year) * 12 + local.month - running.first.month
+            begins = [d for d in (other.first + timedelta(days=n) for n in range(400)) if d.day == 1]
+            day, until = begins[months] + timedelta(days=local.day - 1), begins[months + 1]
+        cut = wall_moment(datetime.combine(min(day, until), time() if day >= until else local.time()), zone)
     return sum(other.start <= at < min(max(cut, other.start), other.end) for at in found)
 
 
@@ -140,7 +143,6 @@ def counted_to_cut(found: list[datetime], zone: ZoneInfo, running: Period, other
 @pytest.mark.parametrize(("place", "until"), PLACES[:6], ids=[p[0][0] for p in PLACES[:6]])
 def test_a_running_period_is_compared_at_its_cut(place: Place, until: str, tmp_path: Path) -> None:
     now, rng = moment(until) - timedelta(days=20), random.Random(place[2])
-    zone = ZoneInfo(place[0])
     world = opened(tmp_path, place, now)
     named = [metric(f"against_{n}", Change("n", v, "points"), grain="hour") for n, v in enumerate(VERSUS)]
     world.open(metric("n", count(), grain="hour"), metric("minutes", total("minutes"), grain="day"), *named)
@@ -159,7 +161,9 @@ def test_a_running_period_is_compared_at_its_cut(place: Place, until: str, tmp_p
             value = sum(running.start <= at for at in found)
             for number, versus in enumerate(VERSUS):
                 compared = others(world.calendar, running, versus)
-                usual = [counted_to_cut(found, zone, running, other, min(mark, running.end)) for other in compared]
+                usual = [
+                    counted_to_cut(found, world.calendar, running, other, min(mark, running.end)) for other in compared
+                ]
                 short = any(o.until <= world.calendar.day_of(min(found)) for o in compared)
                 line = cell(measured, f"against_{number}", running.label, grain)
                 if mark <= running.start or short or not compared:
@@ -168,7 +172,10 @@ def test_a_running_period_is_compared_at_its_cut(place: Place, until: str, tmp_p
             first = world.calendar.compare(running, "previous")
             assert first is not None
             shown = of(measured, "n", grain).cuts["previous"].value
-            assert shown == counted_to_cut(found, zone, running, first, min(mark, running.end)) or mark <= running.start
+            assert (
+                shown == counted_to_cut(found, world.calendar, running, first, min(mark, running.end))
+                or mark <= running.start
+            )
     world.close()
 
 

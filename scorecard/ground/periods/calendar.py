@@ -20,6 +20,7 @@ from scorecard.ground.periods.years import (
     PATTERNS,
     Year,
     first_week,
+    months_on,
     week_first,
     week_number,
     year_beginning,
@@ -189,7 +190,9 @@ class Calendar:
     def cut(self, period: Period, other: Period, moment: datetime) -> datetime:
         """The moment that cuts ``other`` as ``moment`` cuts ``period``.
 
-        After as many local days and at the same time of day, never outside ``other``; hours after as much real time.
+        At the same time of day, after as many local days; in quarters and years made of months, in the same month of
+        theirs and on its same day (a day that this month does not have is its end). Hours: after as much real time.
+        Never outside ``other``.
         """
         if moment <= period.start:
             return other.start
@@ -198,9 +201,14 @@ class Calendar:
         if period.grain == "hour":
             return min(other.end, other.start + (moment - period.start))
         local = self.at(moment)
-        day = other.first + (local.date() - period.first)
-        if day >= other.until:
-            return other.end
+        day, until = other.first + (local.date() - period.first), other.until
+        if self.pattern == "months" and period.grain == other.grain and period.grain in ("quarter", "year"):
+            # Counted in days, a leap day would move the cut of all that follows it.
+            months = (local.year - period.first.year) * 12 + local.month - period.first.month
+            day = months_on(other.first, months) + timedelta(days=local.day - 1)
+            until = months_on(other.first, months + 1)
+        if day >= until:
+            return self.midnight(until)
         there = self.at(datetime.combine(day, local.time()))
         return min(max(there, other.start), other.end)
 

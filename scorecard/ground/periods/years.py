@@ -41,6 +41,12 @@ def first_week(year: int, week_starts: int) -> date:
     return week_first(date(year, 1, 4), week_starts)
 
 
+def months_on(first: date, months: int) -> date:
+    """The first of a month, so many months after another."""
+    years, month = divmod(first.month - 1 + months, 12)
+    return date(first.year + years, month + 1, 1)
+
+
 def year_first(begins: int, starts: int, pattern: str, week_starts: int) -> date:
     """The first day of the fiscal year whose nominal first is the first of month ``starts`` in year ``begins``.
 
