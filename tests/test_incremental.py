@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from scorecard.book.model.metric import Change, Cumulative, Stock
+from scorecard.book.expressions import expression
+from scorecard.book.model.metric import Age, Change, Cumulative, Fold, Level, Stock
 from scorecard.book.model.organization import Organization
 from scorecard.judgement.targets import Target, Versus
 from scorecard.measures.states import settled
@@ -47,6 +48,12 @@ COLUMNS = {
     "team": "text",
     "customer": "text",
 }
+
+
+def level(of: str, *key: str, fold: Fold = "last", carry: bool = False) -> Level:
+    return Level(expression(of), key, fold, carry)
+
+
 METRICS = (
     metric("n", count(), split=BY_TEAM, grain="day", targets=(Target(3.0), Target(9.0, grain="week", team="support"))),
     metric("resolved", count("resolved_at"), time="resolved_at", grain="hour", targets=(Target(1.0, grain="week"),)),
@@ -63,6 +70,18 @@ METRICS = (
     metric("range", ratio("max(minutes) - min(minutes)", "count(minutes)"), split=BY_TEAM),
     metric("open", Stock("created_at", "resolved_at"), split=BY_TEAM, grain="day"),
     metric("open_cost", Stock("created_at", "resolved_at", total("cost").of)),
+    metric("stock", level("cost", "customer"), split=BY_TEAM, grain="day"),
+    metric("stock_mean", level("minutes", fold="mean"), split=BY_TEAM),
+    metric("stock_max", level("minutes", "customer", fold="max"), where="team is not null", grain="month"),
+    metric("mrr", level("cost", "customer", carry=True), split=BY_TEAM, grain="hour"),
+    metric("mrr_mean", level("minutes * 2", "customer", fold="mean", carry=True), split=BY_TEAM),
+    metric("mrr_max", level("cost", "customer", "team", fold="max", carry=True), grain="day"),
+    metric("mrr_all", level("minutes", carry=True), time="resolved_at"),
+    metric("age_p90", Age("created_at", "resolved_at"), unit="d", split=BY_TEAM, grain="day"),
+    metric("age_median", Age("created_at", "resolved_at", 0.5), unit="h", where="minutes > 7", grain="hour"),
+    metric("aged", Age("created_at", "resolved_at", None, 5 * 86_400), unit="percent", split=BY_TEAM),
+    metric("aged_cost", formula("aged * mrr - previous(age_p90) + stock")),
+    metric("mrr_growth", Change("mrr", Versus("back", 1)), grain="month"),
     metric("cost_each", formula("cost / n")),
     metric("pace", formula("n / days - year_ago(n) / 365 + previous(n)")),
     metric("growth", Change("n", Versus("mean_of", 3))),
@@ -71,6 +90,7 @@ METRICS = (
     metric("range_month", Cumulative("range", "month")),
     metric("customers_rolling", Cumulative("customers", None, 2)),
     metric("median_month", Cumulative("median", "month")),
+    metric("fast_rolling", Cumulative("fast", None, 3)),
     metric("cost_each_year", Cumulative("cost_each", "year")),
     metric("run_rate", formula("n_year / days + year_ago(range_month) - previous(customers_rolling)")),
     metric("shift", Change("median", Versus("back", 2), "points")),
