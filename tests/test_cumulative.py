@@ -286,3 +286,31 @@ def test_what_cannot_run_up_is_said_at_its_place(tmp_path: Path) -> None:
     assert "by hour" in said[17]
     assert "a circle" in said[18]
     assert set(said) == {8, 10, 12, 14, 16, 17, 18}
+
+
+JUDGED = """\
+version: 1
+organization: {name: X, timezone: UTC}
+sources: {s: {kind: csv, path: s.csv, every: 1m, time: t}}
+defaults: {source: s, role: lagging, better: higher}
+metrics:
+  good_year: {cumulative: {of: good, over: year}, target: TARGET, tolerance: 2pp}
+  good: {ratio: {of: count_if(ok), to: rows}, unit: percent, decimals: 2}
+"""
+
+
+def test_a_target_is_in_the_unit_of_what_runs_up(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.yaml"
+    path.write_text(JUDGED.replace("TARGET", "95%"))
+    book = read_book(path)
+    (target,) = book.metrics["good_year"].targets
+    assert (target.aim, book.metrics["good_year"].unit, book.metrics["good_year"].decimals) == (0.95, "percent", 2)
+    assert list(book.metrics) == ["good_year", "good"]
+    path.write_text(JUDGED.replace("TARGET", "95"))
+    with pytest.raises(Refused, match="a bare number on a percent metric"):
+        read_book(path)
+    path.write_text(JUDGED.replace("TARGET", "95%").replace("of: good,", "of: godo,"))
+    with pytest.raises(Refused) as refused:
+        read_book(path)
+    (problem,) = [p for p in refused.value.problems if p.severity == "error"]  # and none about the target
+    assert "godo" in problem.message

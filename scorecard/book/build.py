@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from scorecard.book.cumulative import settle_units
 from scorecard.book.files import BookFile, Entry, Written
 from scorecard.book.inlinetests import build_test
 from scorecard.book.later import mark_later, warn_source
@@ -30,7 +29,7 @@ from scorecard.book.scope import parts_of
 from scorecard.book.sourceoptions import Surroundings
 from scorecard.book.sources import build_source
 from scorecard.ground.errors import Problem
-from scorecard.ground.yamlfile import YamlText
+from scorecard.ground.yamlfile import YamlMap, YamlText
 
 T = TypeVar("T")
 
@@ -64,7 +63,7 @@ def build_parts(written: Written, home: Path, notes: Notes) -> Parts:
     parts.processes = _each(written, "processes", notes, lambda entry: build_process(entry, notes))
     parts.panels = _each(written, "panels", notes, lambda entry: build_panel(entry, teams, notes))
     parts.reviews = _each(written, "reviews", notes, lambda entry: build_review(entry, notes))
-    parts.metrics = _each(written, "metrics", notes, lambda entry: _metric(entry, notes))
+    parts.metrics = _metrics(written, notes)
     parts.tests = tuple(
         test for node, file in written.tests if (test := build_test(node, file, parts.metrics, notes)) is not None
     )
@@ -74,7 +73,6 @@ def build_parts(written: Written, home: Path, notes: Notes) -> Parts:
     settle_times(parts.metrics, parts.sources, notes)
     check_goals(parts.metrics, parts.sources, notes)
     check_parts(parts.metrics, notes)
-    settle_units(parts.metrics)
     for source in parts.sources.values():
         warn_source(source, notes)
     return parts
@@ -93,8 +91,19 @@ def _each(written: Written, section: str, notes: Notes, build: Callable[[Entry],
     return found
 
 
-def _metric(entry: Entry, notes: Notes) -> Metric | None:
-    metric = build_metric(entry, notes)
+def _metrics(written: Written, notes: Notes) -> dict[str, Metric]:
+    """All metrics, in the files' order. Those that run up come last: their targets are in the unit of what they run up."""
+    found = _each(written, "metrics", notes, lambda entry: None if _runs_up(entry) else _metric(entry, {}, notes))
+    found |= _each(written, "metrics", notes, lambda entry: _metric(entry, found, notes) if _runs_up(entry) else None)
+    return {entry.name: found[entry.name] for entry in written.entries("metrics") if entry.name in found}
+
+
+def _runs_up(entry: Entry) -> bool:
+    return isinstance(entry.node, YamlMap) and "cumulative" in entry.node.entries
+
+
+def _metric(entry: Entry, others: Mapping[str, Metric], notes: Notes) -> Metric | None:
+    metric = build_metric(entry, others, notes)
     if metric is None:
         return None
     if isinstance(metric.measure, Formula):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from scorecard.book.model.metric import (
     Age,
@@ -63,12 +62,3 @@ def check_cumulative(metric: Metric, metrics: Mapping[str, Metric], place: Place
     if metric.grain == "hour":
         message = f"metric '{metric.name}' is by hour, and a cumulative metric runs up by days"
         notes.error(metric.places.get("grain", place), message, "write grain: day")
-
-
-def settle_units(metrics: dict[str, Metric]) -> None:
-    """A cumulative metric without a unit has that of what it runs up."""
-    for name, metric in metrics.items():
-        if isinstance(metric.measure, Cumulative) and metric.unit is None and metric.measure.of in metrics:
-            of = metrics[metric.measure.of]
-            decimals = of.decimals if metric.decimals is None else metric.decimals
-            metrics[name] = replace(metric, unit=of.unit, decimals=decimals)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from scorecard.book.files import BookFile, Entry
 from scorecard.book.kinds import NO_ROWS, Draft, measure_of
-from scorecard.book.model.metric import Age, Change, Lead, Measure, Metric, Split
+from scorecard.book.model.metric import Age, Change, Cumulative, Lead, Measure, Metric, Split
 from scorecard.book.notes import Notes
 from scorecard.book.shapes.metric import DEFAULTS, MEASURE_NAMES, METRIC
 from scorecard.book.shapes.names import check_name
@@ -30,8 +30,11 @@ def read_defaults(file: BookFile, notes: Notes) -> None:
         file.defaults = None if fields is MISSING else fields
 
 
-def build_metric(entry: Entry, notes: Notes) -> Metric | None:
-    """The metric, or None where it has too little to be one; all its mistakes are noted."""
+def build_metric(entry: Entry, others: Mapping[str, Metric], notes: Notes) -> Metric | None:
+    """The metric, or None where it has too little to be one; all its mistakes are noted.
+
+    ``others``: what a cumulative metric may run up; it has the unit and decimals of that, unless it says otherwise.
+    """
     check_name(entry.key, "metric", notes, dashes=False)
     fields = METRIC.fields(entry.node, f"metric '{entry.name}'", notes, entry.key)
     if fields is MISSING:
@@ -39,12 +42,16 @@ def build_metric(entry: Entry, notes: Notes) -> Metric | None:
     draft = Draft(entry, fields, _kind(entry, fields, notes))
     _check_required(draft, notes)
     measure = None if draft.kind is None else measure_of(draft, notes)
-    unit = _unit(draft, measure, notes)
+    unit, decimals = _unit(draft, measure, notes), draft.get("decimals")
+    of = others.get(measure.of) if isinstance(measure, Cumulative) else None
+    if of is not None:
+        unit, decimals = of.unit if unit is None else unit, of.decimals if decimals is None else decimals
     split = _split(draft, notes)
     grain = _grain(draft, notes)
     judged = Judged(draft.owner, unit == "percent", draft.get("better"), "week" if grain is None else grain, split,
                     draft.get("better") is not None or draft.own("better"), sliced=draft.kind in NO_ROWS)  # fmt: skip
-    targets = build_targets(fields, judged, notes)
+    unknown = isinstance(measure, Cumulative) and of is None and unit is None  # what it runs up is reported elsewhere
+    targets = () if unknown else build_targets(fields, judged, notes)
     team, min_sample = _team(draft, notes), _min_sample(draft, notes)
     if measure is None:
         return None
@@ -56,7 +63,7 @@ def build_metric(entry: Entry, notes: Notes) -> Metric | None:
         grain=judged.grain, unit=unit, targets=targets, min_sample=min_sample, pace=draft.get("pace") or "profile",
         fresh_for_seconds=draft.get("fresh_for"), final_after_seconds=draft.get("final_after") or 0, leads=_leads(fields),
         counter=tuple(name for _, name in fields.get("counter", ())), weight=1.0 if weight is None else weight,
-        decimals=draft.get("decimals"), tags=tuple(draft.get("tags") or ()), definition=_definition(entry), place=entry.key.place,
+        decimals=decimals, tags=tuple(draft.get("tags") or ()), definition=_definition(entry), place=entry.key.place,
         places=_places(fields),
     )  # fmt: skip
 
