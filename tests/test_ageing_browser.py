@@ -21,6 +21,7 @@ from scorecard.judgement.status import Status
 from scorecard.views.ageing import mark, standing
 from scorecard.warehouse.engine import Standing
 from tests.browser_setup import installed
+from tests.fixtures.lines import line_of
 from tests.web_house import BOOK, CALENDAR, NOW, House, measured, served
 
 pytestmark = pytest.mark.browser
@@ -117,7 +118,7 @@ def test_what_is_not_conclusive_is_hatched_and_said(browser: Browser, tmp_path: 
     house.publish()
     thin = house.publisher.current()
     key = ("solved", "week", None)
-    rows = tuple(replace(r, conclusive=False) for r in thin.readings[key])
+    rows = line_of(thin.calendar, [replace(r, conclusive=False) for r in thin.readings[key]])
     house.publisher.publish(replace(thin, version=house.publisher.next_version, readings={**thin.readings, key: rows}))
     with served(house) as site:
         page = browser.new_page()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from scorecard.board.board import Board
 from scorecard.board.build import Ingredients, build
+from scorecard.board.reading import Reading
 from scorecard.book.expressions import expression
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Count, Formula, Mean, Metric, Split
@@ -171,9 +177,12 @@ def test_filters_that_contradict_each_other_are_refused() -> None:
     assert [r.period for r in shown.select(["solved"], first="2026-W38", last="2026-W38", now=NOW)] == ["2026-W38"]
 
 
+@pytest.mark.parametrize("seen", ["all", "newest", "none"])
 @pytest.mark.parametrize("touched", [0, 3, 6, 7, 8])
-def test_an_incremental_board_equals_a_full_one(touched: int) -> None:
+def test_an_incremental_board_equals_a_full_one(touched: int, seen: str) -> None:
     before = board()
+    for line in before.readings.values():
+        assert len(line[{"all": 0, "newest": -2, "none": len(line)}[seen] :]) <= len(line)
     values = {name: list(row) for name, row in VALUES.items()}
     values["grown"][touched] = 77.0
     later = made(NOW + timedelta(hours=30), 8, NOW + timedelta(hours=30))
@@ -190,7 +199,59 @@ def test_an_incremental_board_equals_a_full_one(touched: int) -> None:
 
     assert bare(quick) == bare(full)
     kept = [r for r in quick.readings["grown", "week", None] if r.version == 7]
-    assert kept or touched < 2  # most of it was taken over
+    assert (
+        bool(kept) == {"all": True, "newest": touched not in (6, 7), "none": False}[seen]
+    )  # taken over as far as looked at
+
+
+def test_nothing_is_judged_before_somebody_asks() -> None:
+    made_, judged = board(), list[tuple[str, int]]()
+
+    def noting(name: str, judge: Callable[[int], Reading], place: int) -> Reading:
+        judged.append((name, place))
+        return judge(place)
+
+    for (name, _, _), line in made_.readings.items():
+        line._judge = partial(noting, name, line._judge)
+    assert made_.next_turn(NOW) == NOW + timedelta(minutes=10)
+    assert not judged
+    rows = made_.series("solved", last=3, now=NOW)
+    assert judged == [("solved", 6), ("solved", 7), ("solved", 8)]
+    assert made_.series("solved", last=3, now=NOW) == rows
+    assert len(judged) == 3
+
+
+def test_the_next_turn_is_what_the_judged_readings_wait_for() -> None:
+    """Found without a verdict, from the same board at many moments."""
+    for hours in range(0, 24 * 9, 7):
+        now = NOW + timedelta(hours=hours)
+        for loaded in (now, NOW, NOW - timedelta(days=9)):
+            made_ = build(made(now, 7, loaded), measured(VALUES))
+            waits = {m for line in made_.readings.values() for r in line[-2:] for m in (r.fresh_until,) if m}
+            waits |= {r.end for line in made_.readings.values() for r in line if r.running}
+            assert made_.next_turn(now) == min((m for m in waits if m > now), default=None)
+
+
+def test_many_threads_read_one_board_as_one_would() -> None:
+    alone, shared = board(), board()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: {key: line[:] for key, line in shared.readings.items()}, range(8)))
+    assert all(one == {key: line[:] for key, line in alone.readings.items()} for one in found)
+    assert all(one[key][i] is found[0][key][i] for one in found for key in one for i in range(len(one[key])))
+
+
+def test_a_board_keeps_none_of_those_before_it_alive() -> None:
+    """Readings are taken over; what they were judged from is not."""
+    first = board()
+    for line in first.readings.values():
+        assert line[:]
+    later = made(NOW + timedelta(minutes=1), 8)
+    second = build(later, measured(VALUES, {}), first)
+    witness = weakref.ref(first)
+    del first, line
+    gc.collect()
+    assert witness() is None
+    assert second.readings["solved", "week", None][0].version == 7
 
 
 def test_the_next_turn_is_the_first_moment_that_changes_anything() -> None:

@@ -100,6 +100,7 @@ def test_a_load_of_targets_judges_again_what_it_touches_and_nothing_else(loads: 
         made.load("tickets", TICKETS)
         made.load("goals", [{"id": 9, "day": "2026-03-09", "team": None, "goal": "5", "floor": None}])
         last = board(made, made.measure(touched=None), 1)
+        assert bare(last)  # only what somebody has looked at is taken over
         for number, rows in enumerate(loads, 2):
             touched = made.load("goals", rows)
             measured = made.measure(touched={"goals": touched})

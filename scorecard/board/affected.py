@@ -75,10 +75,10 @@ class Affected:
         return known[1]
 
 
-def kept_from(old: Sequence[Reading], periods: Sequence[Period]) -> int | None:
-    """By how many places old readings have moved in a series; None where they are of other periods."""
+def kept_from(old: Sequence[Period], periods: Sequence[Period]) -> int | None:
+    """By how many places the periods of old readings have moved in a series; None where they are others."""
     if not old:
         return None
-    if periods and old[0].period == periods[0].label:
+    if periods and old[0] == periods[0]:
         return 0
-    return next((i for i, p in enumerate(periods) if p.label == old[0].period), None)
+    return next((i for i, p in enumerate(periods) if p == old[0]), None)

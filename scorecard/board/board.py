@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import takewhile
 
 from scorecard.board.cards import Standing, kind_of, slice_of, standing_on, worst_first
+from scorecard.board.line import Line
 from scorecard.board.reading import Overrides, Reading, Scorecard, SeriesKey, SourceState
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Metric
@@ -29,11 +29,10 @@ Stamp = tuple[datetime | None, datetime | None]
 
 @dataclass(frozen=True)
 class Board:
-    """Readings by series, oldest first and without gaps, with what is needed to show them.
+    """Readings by series, with what is needed to show them; a reading is judged when somebody first asks for it.
 
     ``empty``: makes the grey reading of a metric in a period for which nothing was computed.
-    ``problems``: metric → why it could not be computed. ``unsettled``: the places of readings that the clock or a load
-    alone may turn, as far as they were noted. ``audits``: source → what the last comparison with its rows found.
+    ``problems``: metric → why it could not be computed. ``audits``: source → what the last comparison with its rows found.
     ``explanations``: metric → its SQL and states. ``notes`` answers from the journal, newest first.
     """
 
@@ -41,7 +40,7 @@ class Board:
     as_of: datetime
     book: Book
     calendar: Calendar
-    readings: Mapping[SeriesKey, tuple[Reading, ...]]
+    readings: Mapping[SeriesKey, Line]
     empty: Callable[[Metric, Period, tuple[str, str] | None], Reading]
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
     sources: tuple[SourceState, ...] = ()
@@ -52,7 +51,6 @@ class Board:
     explanations: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     overrides: Overrides = field(default_factory=dict)
     goals: Goals = field(default_factory=Goals)
-    unsettled: Mapping[SeriesKey, tuple[int, ...]] = field(default_factory=dict)
     notes_of: Callable[[str], tuple[Mapping[str, object], ...]] = field(default=lambda _: ())
 
     # -- one series, one reading -------------------------------------------------------------------------------
@@ -68,13 +66,12 @@ class Board:
     ) -> tuple[Reading, ...]:
         """The newest ``last`` readings up to and including ``until_period``, oldest first, as shown at ``now``."""
         wanted = self.book.metric(metric)
-        rows = self.readings.get((metric, grain or wanted.grain, slice), ())
-        if until_period is not None:
-            end = self.period(until_period).end
-            rows = tuple(r for r in rows if r.end <= end)
-        if last is not None:
-            rows = rows[-last:]
-        return tuple(self.shown(r, now) for r in rows)
+        end = None if until_period is None else self.period(until_period).end
+        rows = self.readings.get((metric, grain or wanted.grain, slice))
+        if rows is None:
+            return ()
+        places = [i for i, p in enumerate(rows.periods) if end is None or p.end <= end]
+        return tuple(self.shown(rows[i], now) for i in (places if last is None else places[-last:]))
 
     def reading(
         self,
@@ -95,16 +92,19 @@ class Board:
         return self.calendar.parse(label)
 
     def shown(self, reading: Reading, now: datetime | None = None) -> Reading:
-        """A stored reading with the board's stamps, as it must be shown at ``now`` (grey once it is stale)."""
+        """A stored reading with the board's stamps, as it must be shown at ``now`` (grey once it is stale).
+
+        What was taken over from an earlier board is as of this one: nothing that it rests on has moved since.
+        """
         loaded_at, data_until = self.stamps.get(reading.metric, (reading.loaded_at, reading.data_until))
-        stamped = replace(reading, loaded_at=loaded_at, data_until=data_until, version=self.version)
+        stamped = replace(reading, loaded_at=loaded_at, data_until=data_until, as_of=self.as_of, version=self.version)
         return stamped.at(now or self.as_of)
 
     def _in_period(self, metric: Metric, span: Period, slice_: tuple[str, str] | None, now: datetime) -> Reading:
         self._check_grain(metric, span.grain)
-        rows = self.readings.get((metric.name, span.grain, slice_), ())
-        position = self._positions.get((metric.name, span.grain, slice_), {}).get(span.label)
-        reading = self.empty(metric, span, slice_) if position is None else rows[position]
+        rows = self.readings.get((metric.name, span.grain, slice_))
+        place = None if rows is None else rows.places.get(span.label)
+        reading = self.empty(metric, span, slice_) if rows is None or place is None else rows[place]
         return self.shown(reading, now)
 
     def _check_grain(self, metric: Metric, grain: str) -> None:
@@ -116,10 +116,6 @@ class Board:
                     hint="choose a coarser grain",
                 )
             )
-
-    @cached_property
-    def _positions(self) -> dict[SeriesKey, dict[str, int]]:
-        return {key: {r.period: i for i, r in enumerate(rows)} for key, rows in self.readings.items()}
 
     # -- scorecards --------------------------------------------------------------------------------------------
 
@@ -270,11 +266,12 @@ class Board:
         if first is None and last is None:
             spans = [self.calendar.shift(closed, -back) for back in range(_positive(periods) - 1, -1, -1)]
             return [self._in_period(metric, span, slice_, now) for span in spans]
-        rows = self.readings.get((metric.name, wanted, slice_), ())
+        rows = self.readings.get((metric.name, wanted, slice_))
         low = None if first is None else self.period(first).start
         high = None if last is None else self.period(last).end
-        kept = [r for r in rows if (low is None or r.end > low) and (high is None or r.start < high)]
-        return [self.shown(r, now) for r in (kept if periods is None else kept[-_positive(periods) :])]
+        kept = range(0) if rows is None else rows.between(low, high)
+        chosen = kept if periods is None else kept[-_positive(periods) :]
+        return [] if rows is None else [self.shown(rows[i], now) for i in chosen]
 
     # -- the rest ----------------------------------------------------------------------------------------------
 
@@ -292,18 +289,22 @@ class Board:
 
         A period or an override ends, a reading turns stale, a value becomes final.
         """
-        moments = [o.until for said in self.overrides.values() for o in said.values() if o.until is not None]
+        return min((m for m in self._turns if m > now), default=None)
+
+    @cached_property
+    def _turns(self) -> tuple[datetime, ...]:
+        """All moments that the readings, as of this board, wait for; without judging any."""
+        moments = {o.until for said in self.overrides.values() for o in said.values() if o.until is not None}
         for (name, _, _), rows in self.readings.items():
             final_after = timedelta(seconds=self.book.metrics[name].final_after_seconds)
-            provisional = takewhile(lambda r: r.provisional, reversed(rows))
-            moments += [r.end + final_after for r in provisional if not r.running and final_after]
-            for reading in rows[-2:]:
-                if reading.running:
-                    moments.append(reading.end)
-                if reading.fresh_until is not None:
-                    moments.append(reading.fresh_until)
-        later = [m for m in moments if m > now]
-        return min(later, default=None)
+            for period in reversed(rows.periods):
+                if self.as_of >= period.end + final_after:
+                    break
+                running = period.start <= self.as_of < period.end
+                moments.add(period.end if running else period.end + final_after)
+            fresh = (rows.fresh_until(i) for i in range(max(0, len(rows) - 2), len(rows)))
+            moments.update(moment for moment in fresh if moment is not None)
+        return tuple(sorted(moments))
 
     def statuses(self, now: datetime) -> Mapping[Status, int]:
         """How many metrics stand in each colour in their last closed period (the whole, not the slices)."""

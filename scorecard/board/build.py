@@ -1,20 +1,23 @@
 """From measured values to a board: every value gets its target, its freshness and its verdict.
 
-Incremental: a reading is judged again only where its value, a value it is compared with, its freshness or the clock
-moved; the others are taken over from the board before. A full build gives the same readings.
+Nothing is judged here: a reading is when somebody first asks the board for it. Those that were judged on the board before
+are taken over, unless their value, a value they are compared with, their freshness or the clock moved. A full build gives
+the same readings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
+from functools import partial
 
-from scorecard.board.affected import Affected, kept_from, unsettled
+from scorecard.board.affected import Affected, kept_from
 from scorecard.board.board import Board, Stamp
 from scorecard.board.comparisons import Comparisons
 from scorecard.board.evidence import Slice, Witness
 from scorecard.board.ingredients import Ingredients as Ingredients
+from scorecard.board.line import Line
 from scorecard.board.reading import Interval, Reading, Restated, SeriesKey
 from scorecard.book.model.metric import Metric
 from scorecard.ground.numbers import print_against
@@ -31,19 +34,20 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
     """The whole board of one version. ``before``: the last one, whose untouched readings are taken over."""
     judge = Judge(made_of, measured)
     same = before is not None and before.book is made_of.book and measured.changed is not None
-    readings: dict[SeriesKey, tuple[Reading, ...]] = {}
+    readings: dict[SeriesKey, Line] = {}
+    changed = measured.changed or {}
     for key, series in measured.series.items():
         metric = made_of.book.metrics.get(key[0])
         if metric is None:
             continue
-        old = before.readings.get(key, ()) if same and before is not None else ()
-        touched = (measured.changed or {}).get(key, frozenset())
-        moved = set() if before is None else _aimed_anew(metric, key, series, measured.goals, before.goals)
-        said = {**made_of.overrides.get(key, {}), **({} if before is None else before.overrides.get(key, {}))}
-        if said and old:  # put on, taken back, ended: an override is never taken over unseen
-            moved |= {i for i, period in enumerate(series.periods) if period.label in said}
-        waiting = before.unsettled.get(key) if old and before is not None else ()
-        readings[key] = judge.series(metric, key, series, old, touched, waiting, moved)
+        old = before.readings.get(key) if same and before is not None else None
+        moved: set[int] = set()
+        if old is not None and before is not None:
+            moved = _aimed_anew(metric, key, series, measured.goals, before.goals)
+            said = {**made_of.overrides.get(key, {}), **before.overrides.get(key, {})}
+            if said:  # put on, taken back, ended: an override is never taken over unseen
+                moved |= {i for i, period in enumerate(series.periods) if period.label in said}
+        readings[key] = judge.line(metric, key, series, old, changed.get(key, frozenset()), moved)
     return Board(
         version=made_of.version,
         as_of=made_of.now,
@@ -58,7 +62,6 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
         problems=measured.problems,
         explanations=made_of.explanations,
         audits=made_of.audits,
-        unsettled=judge.unsettled,
         overrides=made_of.overrides,
         goals=measured.goals,
         notes_of=made_of.notes_of,
@@ -89,47 +92,34 @@ class Judge:
         self._of = made_of
         self._witness = Witness(made_of, measured)
         self._restatements = measured.restated
-        self.unsettled: dict[SeriesKey, tuple[int, ...]] = {}
         self._affected = Affected(made_of.calendar, made_of.now)
         self._places: dict[int, tuple[tuple[Period, ...], dict[str, int]]] = {}
 
     # -- series ------------------------------------------------------------------------------------------------
 
-    def series(
+    def line(
         self,
         metric: Metric,
         key: SeriesKey,
         series: Series,
-        old: Sequence[Reading],
+        old: Line | None,
         touched: frozenset[int],
-        waiting: Iterable[int] | None,
         besides: AbstractSet[int] = frozenset(),
-    ) -> tuple[Reading, ...]:
-        """The readings of one series; those of ``old`` stand where nothing that they rest on has moved.
+    ) -> Line:
+        """The readings of one series; those judged in ``old`` stand where nothing that they rest on has moved.
 
-        ``touched``: where the value may be another one. ``waiting``: the places in ``old`` that the clock or a load alone
-        may turn (None: not known). ``besides``: where something else is another one, such as an override.
+        ``touched``: where the value may be another one. ``besides``: where something else is, such as an override.
         """
         periods = series.periods
-        known = self._labels(periods)
-        shift = kept_from(old, periods)
-        if shift is None or len(touched) == len(periods):
-            judged = tuple(self._judge(metric, key[2], series, index, known) for index in range(len(periods)))
-            self.unsettled[key] = tuple(i for i, r in enumerate(judged) if unsettled(r))
-            return judged
-        if waiting is None:
-            waiting = [i for i, r in enumerate(old) if unsettled(r)]
-        again = self._affected.of(metric, periods, touched, (i + shift for i in waiting)) | besides
-        rows: list[Reading | None] = [*([None] * shift), *old[: len(periods) - shift]]
-        rows += [None] * (len(periods) - len(rows))
-        again.update(range(shift), range(shift + len(old), len(periods)))
-        still: list[int] = []
-        for index in sorted(i for i in again if i < len(periods)):
-            reading = rows[index] = self._judge(metric, key[2], series, index, known)
-            if unsettled(reading):
-                still.append(index)
-        self.unsettled[key] = tuple(still)
-        return tuple(r for r in rows if r is not None)
+        places = self._labels(periods)
+        known: dict[int, Reading] = {}
+        judged, waiting = ({}, ()) if old is None else old.known()
+        shift = kept_from(old.periods, periods) if old is not None and judged else None
+        if shift is not None and len(touched) < len(periods):
+            again = self._affected.of(metric, periods, touched, (i + shift for i in waiting)) | besides
+            known = {i + shift: r for i, r in judged.items() if i + shift < len(periods) and i + shift not in again}
+        judge = partial(self._judge, metric, key[2], series, places)
+        return Line(periods, places, judge, partial(self._witness.fresh_until, metric, key[2]), known)
 
     def _labels(self, periods: tuple[Period, ...]) -> Mapping[str, int]:
         """Label → place. Series of one grain mostly have the very same periods."""
@@ -148,7 +138,7 @@ class Judge:
         """The reading of a period for which nothing was computed."""
         return self._reading(metric, slice_, period, NOTHING, None)
 
-    def _judge(self, metric: Metric, slice_: Slice, series: Series, index: int, known: Mapping[str, int]) -> Reading:
+    def _judge(self, metric: Metric, slice_: Slice, series: Series, known: Mapping[str, int], index: int) -> Reading:
         period = series.periods[index]
         compared = Comparisons(self._of.calendar, series, known, period, period.end > self._of.now)
         return self._reading(metric, slice_, period, series.cells[index], compared)

@@ -22,10 +22,15 @@ from scorecard.judgement.targets import FromSource, Looked, Relative, Target, ch
 from scorecard.measures.values import Cell, Measured
 
 Slice = tuple[str, str] | None
+Freshness = tuple[datetime | None, datetime | None]
+"""(fresh until, quiet until)."""
 
 
 class Witness:
-    """Gathers the evidence for one version of a board; keeps what is the same for a whole metric."""
+    """Gathers the evidence for one version of a board; keeps what is the same for a whole metric.
+
+    Any thread may ask at any time: all of it is fixed once measured, and what two threads both work out is the same.
+    """
 
     def __init__(self, made_of: Ingredients, measured: Measured) -> None:
         self._of = made_of
@@ -36,6 +41,8 @@ class Witness:
         self._adding: dict[str, bool] = {}
         self._calendars = Calendars(made_of.book, made_of.calendar)
         self._indexes: dict[SeriesKey, dict[str, int]] = {}
+        self._loads: dict[tuple[str, frozenset[date], str, datetime], Freshness] = {}
+        self._people: dict[str, list[str]] = {}
 
     def evidence(
         self, metric: Metric, slice_: Slice, period: Period, cell: Cell, compared: Comparisons | None
@@ -52,7 +59,7 @@ class Witness:
             projection = projected(cell.value, period, data_until, calendar, asked, aims)
         # Without working time so far nothing can be said, also of a metric that is judged as it stands.
         paced = running and self._adds_up(metric) and (self._paced(metric) or projection is None)
-        until, quiet = self._fresh_until(metric, slice_, period)
+        until, quiet = self._freshness(metric, slice_, period)
         return Evidence(
             value=cell.value,
             now=now,
@@ -157,18 +164,32 @@ class Witness:
             self._stamps[metric.name] = (_oldest(loaded), _oldest(until))
         return self._stamps[metric.name]
 
-    def _fresh_until(self, metric: Metric, slice_: Slice, period: Period) -> tuple[datetime | None, datetime | None]:
+    def fresh_until(self, metric: Metric, slice_: Slice, period: Period) -> datetime | None:
+        """After that moment a value is no longer shown in its colour; None: it stays."""
+        return self._freshness(metric, slice_, period)[0]
+
+    def _freshness(self, metric: Metric, slice_: Slice, period: Period) -> Freshness:
         """(fresh until, quiet until): the earliest of all parts; a metric that reads no rows has none of its own."""
-        calendar = self._calendars.of(metric, slice_)
-        parts = [
-            self._part(part, period, calendar) for part in (metric, *self._rest(metric)) if part.source is not None
-        ]
+        until, quiet = self._by_loads(metric, period, self._calendars.of(metric, slice_))
         given = [self._given_until(name, slice_, period) for name in self._by_people(metric)]
-        return _earliest([*(p[0] for p in parts), *given]), _earliest(p[1] for p in parts)
+        return _earliest([until, *given]), quiet
+
+    def _by_loads(self, metric: Metric, period: Period, calendar: Calendar) -> Freshness:
+        """What its sources say of a period: the same for all slices whose working time is the same."""
+        place = (metric.name, calendar.holidays, period.grain, period.start)
+        found = self._loads.get(place)
+        if found is None:
+            rows = (part for part in (metric, *self._rest(metric)) if part.source is not None)
+            parts = [self._part(part, period, calendar) for part in rows]
+            found = self._loads[place] = _earliest(p[0] for p in parts), _earliest(p[1] for p in parts)
+        return found
 
     def _by_people(self, metric: Metric) -> list[str]:
         """The metrics in it whose values people give."""
-        return [part.name for part in (metric, *self._rest(metric)) if isinstance(part.measure, Manual)]
+        if metric.name not in self._people:
+            parts = (metric, *self._rest(metric))
+            self._people[metric.name] = [part.name for part in parts if isinstance(part.measure, Manual)]
+        return self._people[metric.name]
 
     def _given_until(self, name: str, slice_: Slice, period: Period) -> datetime | None:
         """A value that people gave is fresh until the end of the next period, and stays so once a later one has a value."""
