@@ -34,12 +34,14 @@ class Needs:
     _versus: dict[str, tuple[Versus, ...]] = field(default_factory=dict)
     _states: dict[tuple[str, Grain], list[tuple[Scan, list[str]]]] = field(default_factory=dict)
     _needs: dict[tuple[str, Key, Grain], dict[Period, None]] = field(default_factory=dict)
+    _marks: dict[str, datetime | None] = field(default_factory=dict)
     _moments: dict[tuple[str, datetime, Grain, Key, Key, int], datetime] = field(default_factory=dict)
 
     def look_at(self, here: Mapping[str, Here], now: datetime) -> None:
         """Everything from here on is as of ``now``."""
         self.here, self.now = here, now
         self._moments.clear()
+        self._marks.clear()
         if len(self._needs) > 10_000:
             self._needs.clear()
 
@@ -132,11 +134,15 @@ class Needs:
 
     def mark(self, base: Lowered) -> datetime | None:
         """The moment before which everything lies that a metric has counted so far."""
-        here = self.here.get(base.metric.source or "")
-        if here is None or here.watermark is None:
-            return None
-        axis = "" if base.scan is None else base.scan.time
-        return here.watermark if column_kind(here.columns.get(axis, "")) == "date" else here.watermark + INSTANT
+        name = base.metric.name
+        if name not in self._marks:
+            here = self.here.get(base.metric.source or "")
+            mark = None if here is None else here.watermark
+            if here is not None and mark is not None:
+                axis = "" if base.scan is None else base.scan.time
+                mark = mark if column_kind(here.columns.get(axis, "")) == "date" else mark + INSTANT
+            self._marks[name] = mark
+        return self._marks[name]
 
     def window_cut(self, one: Lowered, base: Lowered, running: Period, other: Period) -> Cut | None:
         """The window of a cumulative metric in ``other``, cut as the running period is; None: it counts whole."""

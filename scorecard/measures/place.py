@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from scorecard.ground.periods import Grain
@@ -21,7 +21,10 @@ BEFORE_FIRST = "there are no rows before this period's end"
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """One source as it is measured at ``now``; ``today`` is the local day of that moment."""
+    """One source as it is measured at ``now``; ``today`` is the local day of that moment.
+
+    ``watermark``: the newest time in the source (where it has no time of its own: the last load), never later than now.
+    """
 
     source: str
     table: str
@@ -30,6 +33,14 @@ class Here:
     now: datetime
     today: date
     whole_hours: bool
+    loaded_at: datetime | None = field(init=False)
+    watermark: datetime | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        loaded_at = self.aware(self.standing.loaded_at)
+        until = self.aware(self.standing.data_until) or loaded_at
+        object.__setattr__(self, "loaded_at", loaded_at)
+        object.__setattr__(self, "watermark", None if until is None else min(until, self.now))
 
     @property
     def columns(self) -> Mapping[str, str]:
@@ -47,16 +58,6 @@ class Here:
             return 0.0
         days = (min(until, self.today + DAY) - max(first, begin)).days
         return self.standing.rows * max(0, days) / ((self.today - begin).days + 1)
-
-    @property
-    def watermark(self) -> datetime | None:
-        """The newest time in the source (where it has no time of its own: the last load), never later than now."""
-        until = self.aware(self.standing.data_until or self.standing.loaded_at)
-        return None if until is None else min(until, self.now)
-
-    @property
-    def loaded_at(self) -> datetime | None:
-        return self.aware(self.standing.loaded_at)
 
     @staticmethod
     def aware(moment: datetime | None) -> datetime | None:

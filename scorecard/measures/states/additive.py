@@ -46,6 +46,8 @@ class Amount(NamedTuple):
     high: float | None = None
 
     def plus(self, other: Amount) -> Amount:
+        if self.low is other.low is self.high is other.high is None:  # a sum or count: by far the most
+            return Amount(self.a + other.a, self.b + other.b, self.n + other.n, self.bad + other.bad)
         lows = [v for v in (self.low, other.low) if v is not None]
         highs = [v for v in (self.high, other.high) if v is not None]
         return Amount(
