@@ -220,8 +220,11 @@ class Transport:
             prepared = self._session.prepare_request(
                 requests.Request(asked.method, address, params=all_params, headers=headers, data=asked.body or None)
             )
+            # A space goes out as signatures count it; every server reads that, not every one reads a plus.
+            path, _, query = str(prepared.url).partition("?")
+            prepared.url = f"{path}?{query.replace('+', '%20')}" if query else path
             if mine:
-                outgoing = Outgoing(asked.method, str(prepared.url), headers, asked.body, moment())
+                outgoing = Outgoing(asked.method, prepared.url, headers, asked.body, moment())
                 prepared.headers.update(self._auth.sign(outgoing))
             elif not asked.alone:
                 prepared.headers.pop("Cookie", None)  # cookies know hosts, not ports

@@ -159,6 +159,8 @@ def _unsaid(evidence: Evidence) -> Iterator[Step]:
     """Step 1, can it be said?"""
     for reason, look in _LOOKS:
         yield reason, *look(evidence)
+    if evidence.elasticity is not None:
+        yield "undecided", *_undecided(evidence.elasticity)
 
 
 def _error(evidence: Evidence) -> tuple[bool, str]:
@@ -225,11 +227,8 @@ def _too_few(evidence: Evidence) -> tuple[bool, str]:
     return False, f"{print_value(evidence.n)} observations, {print_value(evidence.min_sample)} are needed"
 
 
-def _undecided(evidence: Evidence) -> tuple[bool, str]:
-    found = evidence.elasticity
-    if found is None or found.word != "undecided":
-        return False, "it is no elasticity" if found is None else f"the interval says: {found.said}"
-    return True, found.because
+def _undecided(found: Elasticity) -> tuple[bool, str]:
+    return (True, found.because) if found.word == "undecided" else (False, f"the interval says: {found.said}")
 
 
 _ELASTIC: Mapping[str, Status] = {"scaling": "green", "replicating": "amber", "fragile": "red"}
@@ -241,7 +240,6 @@ _LOOKS: tuple[tuple[str, Callable[[Evidence], tuple[bool, str]]], ...] = (
     ("not_started", _not_started),
     ("too_young", _too_young),
     ("too_few", _too_few),
-    ("undecided", _undecided),
 )
 
 
