@@ -17,6 +17,7 @@ from scorecard.book.model.organization import Organization, Person
 from scorecard.ground.errors import Place, Problem
 from scorecard.views.address import Address, mail, outside
 from scorecard.views.charts import chart
+from scorecard.views.rows import _point
 from scorecard.views.shell import Frame, opening_page, page_for
 from tests.fixtures import northwind
 from tests.fixtures.northwind import NOW
@@ -256,6 +257,17 @@ def test_a_chart_has_values_target_and_limit_with_a_mark_per_status(board: Board
     assert set(closed) == {"square", "triangle-up"}
     assert running.endswith("-open")  # hollow: the running period is not yet what it will be
     assert page_for(board, "/teams/support", FRAME).chart == ()  # no other page needs the chart's library
+
+
+def test_a_cohort_that_is_too_young_is_not_drawn(board: Board) -> None:
+    readings = page_for(board, "/metrics/backlog?period=2026-W39", FRAME).chart
+    young = replace(readings[-1], running=False, projected=None, status="grey", reason="too_young")
+    figure = chart(board.book.metric("backlog"), (*readings[:-1], young), "2026-W39", "light").figure
+    drawn = next(trace for trace in figure.data if trace.mode == "lines+markers")
+    assert drawn.y[-1] is None
+    assert None not in drawn.y[-4:-1]
+    point = _point(young, False, "Europe/Berlin", young.end)
+    assert (point["value"], point["label"].split(", ")[1:]) == (None, ["Too young"])
 
 
 def test_a_chart_of_a_band_and_of_a_running_sum(board: Board) -> None:

@@ -31,7 +31,8 @@ def chart(metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme,
     for index, line in enumerate(_limits(readings, "target")):
         _step(figure, labels, [_scaled(metric, v) for v in line], colours["soft"], "dot", "Target", index == 0)
     # What is heading somewhere is drawn there: a few days beside whole periods would look like a collapse.
-    values = [None if r.projected else _scaled(metric, r.value) for r in readings]
+    # A cohort that is too young is left out: its line would fall however well it is doing.
+    values = [None if r.projected or r.reason == "too_young" else _scaled(metric, r.value) for r in readings]
     figure.add_scatter(
         x=labels,
         y=values,

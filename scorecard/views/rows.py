@@ -57,8 +57,8 @@ def _point(reading: Reading, paced: bool, zone: str, now: datetime) -> dict[str,
     # A few days beside whole periods would look like a collapse: what adds up is drawn where it is heading, if anywhere.
     said = "no value" if reading.value is None else reading.text
     value = reading.value if reading.projected is None else reading.projected.value
-    if reading.running and paced and reading.projected is None:
-        value = None
+    if (reading.running and paced and reading.projected is None) or reading.reason == "too_young":
+        value = None  # a cohort that is too young falls however well it is doing
     return {
         "value": value,
         "target": None if target is None else list(target) if isinstance(target, tuple) else [target],
