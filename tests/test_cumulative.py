@@ -130,7 +130,7 @@ def fill(w: World, rows: Sequence[Row]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(organization=ORGANIZATION, rows=st.lists(ROW, min_size=1, max_size=25), days=st.integers(0, 30))
 def test_the_same_as_counting_the_rows(organization: Organization, rows: list[Row], days: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

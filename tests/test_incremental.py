@@ -178,7 +178,7 @@ def assert_changes_named(before: Measured, after: Measured) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("settled_from", [0, settled.FROM_ROWS])
 @settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[
