@@ -65,7 +65,8 @@ class Tally:
 
     def colours(self, way: str, day: str) -> tuple[float, float]:
         """(red %, green %)."""
-        return tuple(100 * kind.get((way, day), 0) / self.weeks for kind in (self.red, self.green))  # type: ignore[return-value]
+        red, green = (100 * kind.get((way, day), 0) / self.weeks for kind in (self.red, self.green))
+        return red, green
 
     def mean_miss(self, way: str, day: str) -> float:
         """In %."""

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that the tickets beside it are found
@@ -51,7 +51,7 @@ def measure(folder: Path, rows: int, rounds: int, *, full: bool) -> Spent:
     for number in range(rounds + 1):
         begin = NOW - timedelta(minutes=50 - number)
 
-        def load(begin=begin) -> None:  # type: ignore[no-untyped-def]
+        def load(begin: datetime = begin) -> None:
             touched = tickets.load(NEW_ROWS, begin, begin + timedelta(minutes=1))
             refresher._pending["tickets"] = touched  # noqa: SLF001 - as a pull leaves it behind
 
