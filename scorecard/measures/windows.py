@@ -22,13 +22,14 @@ from scorecard.measures.derive import bag_cell, base_cell, formula_cell, open_na
 from scorecard.measures.grid import Grid
 from scorecard.measures.needs import Needs
 from scorecard.measures.place import NOT_YET, Here, Key, Moved, uncovered
-from scorecard.measures.plan import Lowered, Plan
+from scorecard.measures.plan import Bag, Lowered, Plan
 from scorecard.measures.ranges import DAY, until_moment
 from scorecard.measures.slices import Slice
 from scorecard.measures.spans import EMPTY, Span, Spans, days_up_to, last_day, reach, window_first
 from scorecard.measures.states.additive import NOTHING, Amount
 from scorecard.measures.states.bags import questions, together
 from scorecard.measures.states.rows import Piece, Rows
+from scorecard.measures.states.settled import Line
 from scorecard.measures.values import Cell, SeriesKey
 
 WINDOWS_AT_ONCE = 400
@@ -57,10 +58,12 @@ class Windows:
     moved: Mapping[str, Moved] = field(default_factory=dict)
     now: datetime = datetime.max  # noqa: DTZ901 - set with here
     _firsts: dict[SeriesKey, tuple[date | None, ...]] = field(default_factory=dict)
+    _lines: dict[tuple[str, Window], Line] = field(default_factory=dict)
 
     def look_at(self, here: Mapping[str, Here], moved: Mapping[str, Moved], now: datetime) -> None:
         """Everything from here on is as of ``now``."""
         self.here, self.moved, self.now = here, moved, now
+        self._lines.clear()
 
     def stirred(self) -> bool:
         """Rows are all that it rests on."""
@@ -199,28 +202,31 @@ class Windows:
         assert part.bag is not None  # noqa: S101 - the caller has looked
         closed = {i: w for i, w in asked.items() if span.periods[i].end <= self.now}
         found: dict[int, Cell] = {}
-        raws = {split: raws for (source, split), raws in self.grid.raws.items() if source == here.source}
-        time = part.bag.time
-        until = until_moment(time, here.columns[time], here.now, here.today)
-        wanted = slice_ or ("", "")
-        for some in _portions(here, time, closed):
-            pieces = (Piece((), windows=tuple((date.fromordinal(i + 1), w.first, w.until) for i, w in some.items())),)
-            rows = Rows(here.table, time, pieces, until, here.calendar.timezone, here.whole_hours)
-            numbers: dict[int, tuple[int, int, float | None]] = {}
-            asking = questions(self.grid.slicing, raws, [part.bag], rows)
-            asking = [q for q in asking if (q.rows.slices is None) == (slice_ is None)]
-            if asking:
-                answer = self.grid.engine.query(together(asking))
-                for number, question in enumerate(asking):
-                    for _, _, bucket, kind, name, n, bad, x in question.read(answer, number).rows():
-                        if (kind, name) == wanted:
-                            numbers[bucket.date().toordinal() - 1] = (n, bad, x)
-            found |= {i: bag_cell(part, numbers.get(i)) for i in some}
+        lines = self._read(part.bag, here, closed.values())
+        found |= {i: bag_cell(part, lines[w].get(slice_)) for i, w in closed.items()}
         for index in asked.keys() - closed.keys():
             cut = self.needs.window_cut(one, part, span.periods[index], span.periods[index])
             line = {} if cut is None else self.cuts.bag(here, part.bag, cut)
             found[index] = bag_cell(part, line.get(slice_))
         return found
+
+    def _read(self, bag: Bag, here: Here, windows: Iterable[Window]) -> dict[Window, Line]:
+        """What the rows of windows come to, of the whole and all slices; each is read once, whichever slice asks first."""
+        found = {window: self._lines.get((bag.id, window)) for window in windows}
+        raws = {split: raws for (source, split), raws in self.grid.raws.items() if source == here.source}
+        until = until_moment(bag.time, here.columns[bag.time], here.now, here.today)
+        for some in _portions(here, bag.time, [window for window, line in found.items() if line is None]):
+            lines: list[Line] = [{} for _ in some]
+            pieces = (Piece((), windows=tuple((date.fromordinal(i + 1), *window) for i, window in enumerate(some))),)
+            rows = Rows(here.table, bag.time, pieces, until, here.calendar.timezone, here.whole_hours)
+            asking = questions(self.grid.slicing, raws, [bag], rows)
+            answer = self.grid.engine.query(together(asking))
+            for number, question in enumerate(asking):
+                for _, _, bucket, kind, name, n, bad, x in question.read(answer, number).rows():
+                    lines[bucket.toordinal() - 1][(kind, name) if kind else None] = (n, bad, x)
+            for window, line in zip(some, lines, strict=True):
+                self._lines[bag.id, window] = found[window] = line
+        return {window: line or {} for window, line in found.items()}
 
     def _formula(
         self,
@@ -305,16 +311,16 @@ def _days(line: Mapping[Key, Amount], first: date, until: date) -> Iterable[Amou
             yield amount
 
 
-def _portions(here: Here, time: str, asked: Mapping[int, Window]) -> Iterable[dict[int, Window]]:
+def _portions(here: Here, time: str, asked: Iterable[Window]) -> Iterable[list[Window]]:
     """Windows in groups whose rows together are not too many to be read at once."""
-    some: dict[int, Window] = {}
+    some: list[Window] = []
     rows = 0.0
-    for index, window in asked.items():
+    for window in asked:
         more = here.rows_in(time, *window)
         if some and (rows + more > ROWS_AT_ONCE or len(some) >= WINDOWS_AT_ONCE):
             yield some
-            some, rows = {}, 0.0
-        some[index] = window
+            some, rows = [], 0.0
+        some.append(window)
         rows += more
     if some:
         yield some
