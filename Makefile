@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 HOST ?= 127.0.0.1
 PORT ?= 8050
 
-.PHONY: run test lint bench lock clean
+.PHONY: run test long lint bench lock clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -14,7 +14,11 @@ run: $(VENV)/.run
 
 test: $(VENV)/.test lint
 	@$(BIN)/python tests/browser_setup.py
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# The random histories and kills again, ten times as many: before a release, and after work on what they guard.
+long: $(VENV)/.test
+	@SCORECARD_TEST_TIMES=10 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

@@ -1,3 +1,13 @@
 """What all tests share."""
 
+from __future__ import annotations
+
+import pytest
+
 pytest_plugins = ["tests.postgres_server"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: a long one that began last would keep one worker busy and the other waiting."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -15,6 +15,7 @@ from scorecard.book.model.metric import Age, Metric
 from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.measures import aging
 from scorecard.measures.values import Measured
+from tests.amounts import times
 from tests.histories import (
     CALENDARS,
     INSTANT,
@@ -98,7 +99,7 @@ def check_all(w: World, measured: Measured, rows: list[Row], now: datetime, load
 
 @pytest.mark.slow
 @settings(
-    max_examples=8,
+    max_examples=times(4),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # each example opens a warehouse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -10,6 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from scorecard.cli.main import execute
+from scorecard.cli.session import Session
 
 BOOK = """
 version: 1
@@ -38,13 +42,24 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def scorecard(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def process(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command as a shell runs it."""
     command = [sys.executable, "-m", "scorecard", *words]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
 
 
+def scorecard(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The same command in this process, which has its imports already."""
+    session = Session(out=io.StringIO(), err=io.StringIO())
+    with contextlib.chdir(folder):
+        status = execute(session, list(words))
+    assert isinstance(session.out, io.StringIO)
+    assert isinstance(session.err, io.StringIO)
+    return subprocess.CompletedProcess(words, status, session.out.getvalue(), session.err.getvalue())
+
+
 def test_refresh_then_values_in_every_format(folder: Path) -> None:
-    done = scorecard(folder, "--now", NOW, "--format", "json", "refresh")
+    done = process(folder, "--now", NOW, "--format", "json", "refresh")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     load = report["loads"][0]
@@ -56,7 +71,7 @@ def test_refresh_then_values_in_every_format(folder: Path) -> None:
         4,
         None,
     )
-    answered = scorecard(folder, "values", "--format", "json", "--now", NOW)
+    answered = process(folder, "values", "--format", "json", "--now", NOW)
     readings = {r["metric"]: r for r in json.loads(answered.stdout)["readings"]}
     assert (readings["orders_count"]["period"], readings["orders_count"]["value"]) == ("2026-W39", 3)
     assert (readings["orders_count"]["status"], readings["orders_count"]["reason"]) == ("green", "target")
@@ -72,10 +87,10 @@ def test_refresh_then_values_in_every_format(folder: Path) -> None:
 
 
 def test_wrong_usage_is_2_and_wrong_input_is_1(folder: Path) -> None:
-    assert scorecard(folder, "valeus").returncode == 2
+    assert process(folder, "valeus").returncode == 2
     assert scorecard(folder, "values", "--format", "xml").returncode == 2
     scorecard(folder, "--now", NOW, "refresh")
-    unknown = scorecard(folder, "--now", NOW, "values", "orders_cuont")
+    unknown = process(folder, "--now", NOW, "values", "orders_cuont")
     assert unknown.returncode == 1
     assert "no metric is called 'orders_cuont' (did you mean 'orders_count'?)" in unknown.stderr
     label = scorecard(folder, "--now", NOW, "values", "--period", "2026-W99")

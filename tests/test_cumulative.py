@@ -22,6 +22,7 @@ from scorecard.cli.session import Session
 from scorecard.ground.errors import Refused
 from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.measures.spans import reach, window_first
+from tests.amounts import times
 from tests.measuring import (
     ANA,
     BY_TEAM,
@@ -130,7 +131,7 @@ def fill(w: World, rows: Sequence[Row]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=times(5), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(organization=ORGANIZATION, rows=st.lists(ROW, min_size=1, max_size=25), days=st.integers(0, 30))
 def test_the_same_as_counting_the_rows(organization: Organization, rows: list[Row], days: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -22,6 +22,7 @@ from scorecard.judgement.targets import Target, Versus
 from scorecard.measures.states import settled
 from scorecard.measures.values import Measured
 from scorecard.warehouse.engine import Touched
+from tests.amounts import times
 from tests.measuring import (
     ANA,
     BY_TEAM,
@@ -178,7 +179,7 @@ def assert_changes_named(before: Measured, after: Measured) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("settled_from", [0, settled.FROM_ROWS])
 @settings(
-    max_examples=6,
+    max_examples=times(3),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[

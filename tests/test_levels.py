@@ -15,6 +15,7 @@ from scorecard.book.expressions import expression
 from scorecard.book.model.metric import Fold, Level, Metric
 from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.measures.values import Measured
+from tests.amounts import times
 from tests.histories import (
     CALENDARS,
     INSTANT,
@@ -140,7 +141,7 @@ def check_all(w: World, measured: Measured, rows: list[Row], now: datetime, load
 @pytest.mark.slow
 @pytest.mark.parametrize("carry", [False, True], ids=["snapshots", "change log"])
 @settings(
-    max_examples=8,
+    max_examples=times(3),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # each example opens a warehouse

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.amounts import times
 from tests.served import Served, command, free_port, served
 
 BOOK = """
@@ -106,7 +107,7 @@ def test_a_good_file_is_taken_over_and_a_bad_one_never(folder: Path) -> None:
 @pytest.mark.slow
 def test_kill_9_loses_no_note_and_a_restart_goes_on(folder: Path) -> None:
     acknowledged = []
-    for round_ in range(3):
+    for round_ in range(times(2)):
         with served(folder) as server:
             server.wait_for("orders_count", 4, **WEEK)
             for i in range(3):

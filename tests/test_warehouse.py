@@ -20,6 +20,7 @@ import pytest
 from connectors.contract import Batch
 from scorecard.ground.errors import Problem, Refused, Unavailable
 from scorecard.warehouse.duck import DuckWarehouse
+from tests.amounts import times
 from tests.warehouse_house import NOW, good, load, order, rows_of, source, text, warehouse_in
 
 ROOT = Path(__file__).parent.parent
@@ -321,14 +322,14 @@ while True:
 
 
 @pytest.mark.slow
-def test_thirty_kills_lose_nothing_and_leave_nothing_half_done(tmp_path: Path) -> None:
+def test_kills_lose_nothing_and_leave_nothing_half_done(tmp_path: Path) -> None:
     number, said = 0, {"up": 0, "swap": 0}
-    for kill in range(30):
+    for kill in range(times(10)):
         process = run(LOADS, str(tmp_path), str(number))
         assert process.stdout is not None
         first = process.stdout.readline()
         assert first, process.stderr.read() if process.stderr else ""
-        time.sleep(0.011 * kill)
+        time.sleep(0.033 * (kill % 10) + 0.0033 * (kill // 10))
         os.kill(process.pid, signal.SIGKILL)
         rest, _ = process.communicate()
         for line in (first + rest).splitlines():
