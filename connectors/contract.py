@@ -38,7 +38,7 @@ class Pull:
     ``columns`` maps declared, normalised column names to their types (``text``, ``timestamp``, …) for kinds that can use it.
     ``state`` is what the last good load's batches carried in ``Batch.state`` (file hashes, ETags), {} at first or on --full.
     ``folder`` is where relative paths start; files must lie in it or in one of ``allowed``.
-    ``scans``: the caller knows what to do with a ``Batch.scan``.
+    ``scans``: the caller knows what to do with a ``Batch.scan``. ``secrets``: values that no message or name may show.
     """
 
     source: str
@@ -53,6 +53,7 @@ class Pull:
     timeout_seconds: float = 300.0
     max_bytes: int = 4 * 1024**3
     scans: bool = False
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ class Batch:
     ``unchanged`` counts rows known not to have changed and therefore not sent (an unchanged file, HTTP 304): None if unknown.
     ``state`` is remembered with the load and handed back in the next ``Pull.state`` (the last batch's wins, merged).
     ``scan`` comes with a table without rows: what it offers and is not kept follows in the next batches.
+    ``remarks``: what a person should hear of ``file`` though nothing failed, one sentence each.
     """
 
     rows: pa.Table | pa.RecordBatchReader
@@ -113,6 +115,7 @@ class Batch:
     unchanged: int | None = 0
     state: Mapping[str, Any] = field(default_factory=dict)
     scan: Scan | None = None
+    remarks: tuple[str, ...] = ()
 
 
 class SourceFailed(Exception):

@@ -1,4 +1,4 @@
-"""CSV files, globs, gzipped files and addresses of files, as rows of text.
+"""CSV files, globs, gzipped and zipped files and addresses of files, as rows of text.
 
 A file is looked at first, in one pass over its bytes. One that is plain and that DuckDB reads without a single objection is
 streamed by DuckDB; any other goes through the careful reader in ``connectors.csv.records``, which gives the same rows more
@@ -8,29 +8,24 @@ slowly and knows the true line of each.
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
-from connectors.contract import Batch, Pull, Rejected, SourceFailed
-from connectors.csv.dialect import Dialect, find_delimiter, read_dialect
-from connectors.csv.files import Facts, ReplacedError, digest, find_files, inspect, shown_name, stamp, text_lines
-from connectors.csv.numbers import Ungrouping
-from connectors.csv.records import Broken, Record, first_records
-from connectors.csv.scan import FileScan
-from connectors.names import collisions, normalise_all
+from connectors.contract import Batch, Pull, SourceFailed
+from connectors.csv.archives import Archive, is_zip
+from connectors.csv.dialect import Dialect, read_dialect
+from connectors.csv.files import digest, find_files, inspect, shown_name
+from connectors.csv.heading import read_heading
+from connectors.csv.pinned import Pinned, pinned
+from connectors.csv.reading import FileReading, empty
 
-ROWS_A_BATCH = 65_536
-REJECTED_LIMIT = 100_000
-COLUMN_LIMIT = 5_000
-LINE = "_line"
-NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*", re.ASCII)
+Entry = Mapping[str, Any]
+"""What is remembered of a file: ``digest``, ``rows`` that were sent, and ``within``, the digest of the zip file it is in."""
 
 
 def pull(request: Pull) -> Iterator[Batch]:
@@ -39,129 +34,152 @@ def pull(request: Pull) -> Iterator[Batch]:
     Raises SourceFailed: no file, not a CSV, headers that differ or collide, cut off, changed while read, too many broken rows.
     """
     dialect = read_dialect(request.options.get("csv") or {})
+    remembered = _Remembered.of(request, dialect)
     address = str(request.options.get("path") or "")
-    if address.lower().startswith(("http://", "https://")):
-        from connectors.csv.download import downloaded  # brings in requests, which files on disk do not need
+    if not address.lower().startswith(("http://", "https://")):
+        files = [(path, shown_name(path, request)) for path in find_files(request)]
+        yield from _pull_files(request, dialect, files, remembered)
+        return
+    from connectors.csv.download import downloaded  # brings in requests, which files on disk do not need
 
-        with downloaded(request, address) as (path, name):
-            yield from _pull_files(request, dialect, [(path, name)])
-    else:
-        yield from _pull_files(request, dialect, [(path, shown_name(path, request)) for path in find_files(request)])
+    with downloaded(request, address, remembered.server if remembered.files else {}) as found:
+        remembered.server = found.server
+        if found.path is None:
+            yield from _nothing_new(remembered)
+        else:
+            yield from _pull_files(request, dialect, [(found.path, found.name)], remembered)
 
 
 def pull_file(request: Pull, path: Path, name: str) -> Iterator[Batch]:
     """The rows of one file that need not lie in the folder, called ``name``; at least one batch. Raises as ``pull`` does."""
-    work = _prepare(path, name, request, read_dialect(request.options.get("csv") or {}))
-    yield from work.batches(work.columns, alone=True)
-    yield Batch(rows=_empty(work.columns))
+    dialect = read_dialect(request.options.get("csv") or {})
+    with pinned(path, name) as pin:
+        work = _prepare(pin, request, dialect)
+        yield from work.batches(work.heading.columns, alone=True)
+        yield Batch(rows=empty(work.heading.columns))
 
 
-def _pull_files(request: Pull, dialect: Dialect, files: list[tuple[Path, str]]) -> Iterator[Batch]:
-    reading = hashlib.sha256(repr((dialect, sorted(request.columns.items()))).encode()).hexdigest()[:16]
-    known: Mapping[str, Any] = request.state.get("files", {}) if request.state.get("reading") == reading else {}
-    columns: tuple[str, ...] = tuple(request.state.get("columns", ())) if known else ()
-    remembered: dict[str, Any] = {}
+@dataclass(slots=True)
+class _Remembered:
+    """What the last load remembered, as far as it was read in the same way. ``server``: how its answer can be known again."""
+
+    reading: str
+    files: Mapping[str, Entry] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    server: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, request: Pull, dialect: Dialect) -> _Remembered:
+        reading = hashlib.sha256(repr((dialect, sorted(request.columns.items()))).encode()).hexdigest()[:16]
+        if request.state.get("reading") != reading:
+            return cls(reading)
+        state = request.state
+        return cls(reading, state.get("files", {}), tuple(state.get("columns", ())), state.get("server", {}))
+
+    def state(self, files: Mapping[str, Entry], columns: tuple[str, ...]) -> dict[str, Any]:
+        found = {"files": dict(files), "reading": self.reading, "columns": list(columns)}
+        return {**found, "server": dict(self.server)} if self.server else found
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """One file to read through ``pin``; or one that has not changed (None), of which ``entry`` says all."""
+
+    name: str
+    pin: Pinned | None
+    entry: Entry
+    alone: bool = False
+
+
+def _nothing_new(remembered: _Remembered) -> Iterator[Batch]:
+    """The server said that the file is the one that was read last."""
+    for name, entry in remembered.files.items():
+        yield Batch(rows=pa.table({}), file=name, unchanged=int(entry["rows"]))
+    yield Batch(rows=pa.table({}), state=remembered.state(remembered.files, remembered.columns))
+
+
+def _pull_files(
+    request: Pull, dialect: Dialect, files: list[tuple[Path, str]], remembered: _Remembered
+) -> Iterator[Batch]:
+    known, columns = remembered.files, remembered.columns
+    now: dict[str, Entry] = {}
     deadline = time.monotonic() + request.timeout_seconds
-    for path, name in files:
-        if name in known and digest(path) == known[name]["digest"]:
-            remembered[name] = known[name]
-            yield Batch(rows=pa.table({}), file=name, unchanged=int(known[name]["rows"]))
+    for ready in _ready(request, dialect, files, known):
+        name = ready.name
+        if ready.pin is None:
+            now[name] = ready.entry
+            yield Batch(rows=pa.table({}), file=name, unchanged=int(ready.entry["rows"]))
             continue
-        work = _prepare(path, name, request, dialect)
-        _must_match(columns, work, others=bool(remembered))
-        columns = columns or work.columns
-        for batch in work.batches(columns, alone=len(files) == 1):
+        work = _prepare(ready.pin, request, dialect)
+        _must_match(columns, work, others=bool(now))
+        columns = columns or work.heading.columns
+        for batch in work.batches(columns, alone=ready.alone):
             yield batch
             if time.monotonic() > deadline:
                 message = f"reading took longer than {request.timeout_seconds:g} s"
                 raise SourceFailed(message, hint="split the files or raise the limit", place=name)
-        remembered[name] = {"digest": work.facts.digest, "rows": work.sent}
-    state = {"files": remembered, "reading": reading, "columns": list(columns)}
+        now[name] = {**ready.entry, "digest": work.facts.digest, "rows": work.sent}
+        if not work.sent and not work.rejected:
+            yield Batch(rows=pa.table({}), file=name, remarks=("the file holds a header and no rows",))
     # A table without columns says that nothing was sent; a file that went away is a change.
-    yield Batch(rows=pa.table({}) if remembered == known else _empty(columns), state=state)
+    rows = pa.table({}) if now == known else empty(columns)
+    yield Batch(rows=rows, state=remembered.state(now, columns))
 
 
-def _empty(columns: tuple[str, ...]) -> pa.Table:
-    return pa.schema([*((name, pa.string()) for name in columns), (LINE, pa.int64())]).empty_table()
-
-
-def _prepare(path: Path, name: str, request: Pull, dialect: Dialect) -> _File:
-    """Looks at a file and reads its header; once more where it was replaced meanwhile."""
-    for attempt in (1, 2):
-        try:
-            facts = inspect(path, dialect.encoding, name, request.max_bytes)
-            file = _read_header(path, name, facts, request, dialect)
-            if stamp(path) != facts.stamp:
-                raise ReplacedError(name)
-        except ReplacedError:
-            if attempt == 2:
-                raise
-        except FileNotFoundError:
-            raise SourceFailed("the file went away while it was read", place=name, retry=True) from None
+def _ready(
+    request: Pull, dialect: Dialect, files: list[tuple[Path, str]], known: Mapping[str, Entry]
+) -> Iterator[_Ready]:
+    """The files one after the other, those within zip files as well; each can be read until the next one is asked for."""
+    for path, name in files:
+        if is_zip(path):
+            with pinned(path, name) as pin:
+                yield from _members(request, dialect, pin, known, lone=len(files) == 1)
+                pin.check()
+        elif name in known and _digest(path, name) == known[name]["digest"]:
+            yield _Ready(name, None, known[name])
         else:
-            return file
-    raise AssertionError("unreachable")
+            with pinned(path, name) as pin:
+                yield _Ready(name, pin, {}, alone=len(files) == 1)
 
 
-def _read_header(path: Path, name: str, facts: Facts, request: Pull, dialect: Dialect) -> _File:
-    lines = _head(path, name, facts, dialect)
-    if not lines:
-        hint = "it should hold at least a header line"
-        raise SourceFailed(f"nothing is left behind the {dialect.skip} lines to skip", hint=hint, place=name)
-    delimiter = find_delimiter(dialect, lines, name)
-    reader = first_records(text_lines(path, facts), dialect, delimiter, facts.encoding)
-    first = _first(reader, name, facts)
-    if isinstance(first, Broken):
-        advice = "declare csv: {encoding: ...}" if "bytes that are not" in first.reason else None
-        raise SourceFailed(f"line {first.line} (the header) cannot be read: {first.reason}", hint=advice, place=name)
-    hint = "rename one of them in the file"
-    if dialect.header and all(NUMBER.fullmatch(cell.strip()) for cell in first.values):
-        advice = "csv: {header: false} if the file has none, csv: {skip: 1} if the header stands lower"
-        raise SourceFailed(f"line {first.line} holds numbers where the header should be", hint=advice, place=name)
-    written = first.values if dialect.header else [""] * len(first.values)
-    if len(written) > COLUMN_LIMIT:
-        raise SourceFailed(f"{len(written)} columns; at most {COLUMN_LIMIT} can be read", place=name)
-    for normal, doubled in collisions(written).items():
-        listed = " and ".join(repr(spelt) for spelt in doubled)
-        raise SourceFailed(f"the header has columns {listed}, which all become '{normal}'", hint=hint, place=name)
-    if LINE in written:
-        raise SourceFailed(f"a column may not be called '{LINE}'", place=name)
-    behind = reader.line if dialect.header else dialect.skip
-    return _File(path, name, facts, request, dialect, delimiter, normalise_all(written), tuple(written), behind)
+def _members(
+    request: Pull, dialect: Dialect, pin: Pinned, known: Mapping[str, Entry], *, lone: bool
+) -> Iterator[_Ready]:
+    within = _digest(pin.path, pin.name)
+    mine = {name: entry for name, entry in known.items() if name.startswith(f"{pin.name}/")}
+    same = {name: entry for name, entry in mine.items() if entry.get("within") == within}
+    if same:
+        yield from (_Ready(name, None, entry) for name, entry in same.items())
+        return
+    archive = Archive(pin.path, pin.name, request.max_bytes)
+    members = archive.members(dialect.members)
+    for info in members:
+        name = f"{pin.name}/{archive.said(info)}"
+        with archive.unpacked(info) as path:
+            if name in known and digest(path) == known[name]["digest"]:
+                yield _Ready(name, None, {**known[name], "within": within})
+            else:
+                yield _Ready(name, Pinned(path, name), {"within": within}, alone=lone and len(members) == 1)
 
 
-def _first(reader: Any, name: str, facts: Facts) -> Record | Broken:
+def _digest(path: Path, name: str) -> str:
     try:
-        found: Record | Broken | None = next(iter(reader), None)
-    except UnicodeError as problem:
-        raise _undecodable(problem, name, facts) from None
-    if found is None:
-        raise SourceFailed("the file holds no line but blank ones", hint="it should hold at least a header", place=name)
-    return found
+        return digest(path)
+    except FileNotFoundError:
+        raise SourceFailed("the file went away while it was read", place=name, retry=True) from None
+    except OSError as problem:
+        raise SourceFailed(f"cannot read the file: {problem.strerror or problem}", place=name) from None
 
 
-def _head(path: Path, name: str, facts: Facts, dialect: Dialect) -> list[str]:
-    """The header line and up to twenty behind it, without the skipped, blank and comment lines."""
-    found: list[str] = []
-    try:
-        for number, line in enumerate(text_lines(path, facts)):
-            if number < dialect.skip or not line.strip() or (dialect.comment and line.startswith(dialect.comment)):
-                continue
-            found.append(line.rstrip("\r\n"))
-            if len(found) > 20:
-                break
-    except UnicodeError as problem:
-        raise _undecodable(problem, name, facts) from None
-    return found
+def _prepare(pin: Pinned, request: Pull, dialect: Dialect) -> FileReading:
+    """Looks at a file and reads its header."""
+    facts = inspect(pin.path, dialect.encoding, pin.name, request.max_bytes)
+    heading = read_heading(pin.path, pin.name, facts, dialect)
+    pin.check()
+    return FileReading(pin, facts, request, dialect, heading)
 
 
-def _undecodable(problem: UnicodeError, name: str, facts: Facts) -> SourceFailed:
-    hint = "declare csv: {encoding: ...}; if it is right, the file is damaged or cut off"
-    reason = problem.reason if isinstance(problem, UnicodeDecodeError) else str(problem)
-    return SourceFailed(f"the file is not {facts.encoding} text ({reason})", hint=hint, place=name)
-
-
-def _must_match(columns: tuple[str, ...], work: _File, *, others: bool) -> None:
+def _must_match(columns: tuple[str, ...], work: FileReading, *, others: bool) -> None:
     """Every file must have the columns of the first, in whatever order; a lone one those that it had before."""
     if not columns or set(columns) == set(work.columns):
         return
@@ -176,184 +194,3 @@ def _must_match(columns: tuple[str, ...], work: _File, *, others: bool) -> None:
         whose = "that of the loads before"
         hint = "if it was renamed or dropped on purpose, change metrics.yaml and run refresh --full"
     raise SourceFailed(f"the header differs from {whose}: it {' and '.join(parts)}", hint=hint, place=work.name)
-
-
-@dataclass(slots=True)
-class _File:
-    """One file, ready to be read. ``behind``: the number of the last line before the first row. ``sent`` rows so far."""
-
-    path: Path
-    name: str
-    facts: Facts
-    request: Pull
-    dialect: Dialect
-    delimiter: str
-    columns: tuple[str, ...]
-    written: tuple[str, ...]
-    behind: int
-    sent: int = 0
-    failure: list[SourceFailed] = field(default_factory=list)
-
-    def batches(self, order: tuple[str, ...], *, alone: bool) -> Iterator[Batch]:
-        """All rows, the columns in the given order. Raises ReplacedError where the file did not stay as it was."""
-        connection, scan = self._connect() if self._may_be_quick() else None, None
-        try:
-            if connection is not None and self.request.scans:
-                scan = self._scan(connection, order, alone)
-                yield Batch(rows=_empty(order), file=self.name, scan=scan)
-            if scan is not None and scan.kept:
-                self.sent = self.facts.lines - self.behind
-            elif connection is not None and (rows := self._count(connection)) is not None:
-                yield from self._quickly(connection, order, rows)
-            else:
-                yield from self._carefully(order)
-        finally:
-            if connection is not None:
-                connection.close()
-        try:
-            if stamp(self.path) != self.facts.stamp:
-                raise ReplacedError(self.name)
-        except FileNotFoundError:
-            raise ReplacedError(self.name) from None
-
-    def _may_be_quick(self) -> bool:
-        marks = [self.delimiter, self.dialect.quote, self.dialect.escape]
-        return (
-            self.facts.plain
-            and len(self.columns)
-            > 1  # a blank line is no row, and DuckDB takes it for one where there is but one column
-            and self.dialect.comment is None
-            and all(mark.isascii() for mark in marks)
-            and not any(mark in str(self.path) for mark in "*?[{")
-        )
-
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        """A connection that can read this one file and nothing else."""
-        connection = duckdb.connect(":memory:")
-        connection.execute(f"SET allowed_paths = [{_text(str(self.path))}]")
-        for setting in (
-            "memory_limit = '1GB'", "temp_directory = ''", "autoinstall_known_extensions = false",
-            "autoload_known_extensions = false", "allow_community_extensions = false", "enable_external_access = false",
-            "TimeZone = 'UTC'", "lock_configuration = true",
-        ):  # fmt: skip
-            connection.execute(f"SET {setting}")
-        return connection
-
-    def _reader_sql(self) -> str:
-        names = ", ".join(f"{_text(name)}: 'VARCHAR'" for name in self.columns)
-        nulls = ", ".join(map(_text, self.dialect.nulls))
-        return (
-            f"read_csv({_text(str(self.path))}, columns={{{names}}}, auto_detect=false, header=false, skip={self.behind},"
-            f" delim={_text(self.delimiter)}, quote={_text(self.dialect.quote)}, escape={_text(self.dialect.escape)},"
-            f" nullstr=[{nulls}], compression='{'gzip' if self.facts.gzipped else 'none'}', strict_mode=true,"
-            " store_rejects=true)"
-        )
-
-    def _count(self, connection: duckdb.DuckDBPyConnection) -> int | None:
-        """How many rows DuckDB finds; None where it objects to one, or where lines and rows are not one to one."""
-        try:
-            twice = f"count(*) FILTER ({self._header_again()})"
-            found = connection.execute(f"SELECT count(*), {twice} FROM {self._reader_sql()}").fetchall()
-            rejected = connection.execute("SELECT count(*) FROM reject_errors").fetchall()
-        except duckdb.Error:
-            return None
-        rows = int(found[0][0])
-        suspect = rejected[0][0] or (self.dialect.header and found[0][1])
-        return rows if not suspect and rows == self.facts.lines - self.behind else None
-
-    def _header_again(self) -> str:
-        """Whether a row is the header once more; two columns are enough to suspect it, and cheap."""
-        again = [f"{_name(c)} = {_text(w)}" for c, w in zip(self.columns[:2], self.written, strict=False)]
-        return " AND ".join(again)
-
-    def _select_sql(self, order: tuple[str, ...]) -> str:
-        numbers = Ungrouping(self.dialect, self.request.columns)
-        listed = ", ".join(
-            f"{numbers.sql(_name(name))} AS {_name(name)}" if numbers.concerns(name) else _name(name) for name in order
-        )
-        return f"SELECT {listed} FROM {self._reader_sql()}"
-
-    def _scan(self, connection: duckdb.DuckDBPyConnection, order: tuple[str, ...], alone: bool) -> FileScan:
-        # A header once more is left out, so that the count does not come out and the rows come the careful way.
-        less = f" WHERE ({self._header_again()}) IS NOT TRUE" if self.dialect.header else ""
-        select, rows = self._select_sql(order) + less, self.facts.lines - self.behind
-        size = self.facts.stamp[0] * (10 if self.facts.gzipped else 1)
-        return FileScan(connection, select, order, self.behind, rows, size, alone=alone)
-
-    def _quickly(self, connection: duckdb.DuckDBPyConnection, order: tuple[str, ...], rows: int) -> Iterator[Batch]:
-        inner = connection.sql(self._select_sql(order)).to_arrow_reader(ROWS_A_BATCH)
-        schema = _empty(order).schema
-        reader = pa.RecordBatchReader.from_batches(schema, self._numbered(inner, schema))
-        yield Batch(rows=reader, file=self.name)
-        for _ in reader:  # a consumer that stopped early must not make the count wrong
-            pass
-        if self.failure:
-            raise self.failure[0]
-        if self.sent != rows:
-            raise ReplacedError(self.name)
-
-    def _numbered(self, inner: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """Adds the line of each row. An error is kept for ``_quickly``: raised here, it would lose its type on the way."""
-        try:
-            for batch in inner:
-                start = self.behind + self.sent + 1
-                lines = pa.arange(start, start + batch.num_rows)
-                yield pa.RecordBatch.from_arrays([*batch.columns, lines], schema=schema)
-                self.sent += batch.num_rows
-        except (duckdb.Error, pa.ArrowException, OSError) as problem:
-            self.failure.append(SourceFailed(f"cannot read the file: {problem}", place=self.name))
-
-    def _carefully(self, order: tuple[str, ...]) -> Iterator[Batch]:
-        reader = first_records(text_lines(self.path, self.facts), self.dialect, self.delimiter, self.facts.encoding)
-        reader.width = len(self.columns)
-        found = iter(reader)
-        numbers, nulls = Ungrouping(self.dialect, self.request.columns), set(self.dialect.nulls)
-        places = [self.columns.index(name) for name in order]
-        if self.dialect.header:
-            next(found, None)
-            reader.header = list(self.written)
-        rejected = 0
-        while True:
-            rows, lines, broken = self._some(found)
-            rejected += len(broken)
-            if rejected > REJECTED_LIMIT:
-                hint = f"the first of this batch: line {broken[0].line}: {broken[0].reason}"
-                raise SourceFailed(f"more than {REJECTED_LIMIT:,} lines cannot be read", hint=hint, place=self.name)
-            if not rows and not broken:
-                return
-            self.sent += len(rows)
-            cells = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in order]
-            for at, name in enumerate(self.columns):
-                if numbers.concerns(name):
-                    cells[at] = [numbers.cell(cell) for cell in cells[at]]
-            arrays = [pa.array([None if cell in nulls else cell for cell in cells[at]], pa.string()) for at in places]
-            table = pa.Table.from_arrays([*arrays, pa.array(lines, pa.int64())], schema=_empty(order).schema)
-            yield Batch(rows=table, file=self.name, rejected=tuple(broken))
-
-    def _some(self, found: Iterator[Record | Broken]) -> tuple[list[list[str]], list[int], list[Rejected]]:
-        """The next rows, their lines, and the broken lines among them."""
-        rows: list[list[str]] = []
-        lines: list[int] = []
-        broken: list[Rejected] = []
-        try:
-            for record in found:
-                if isinstance(record, Broken):
-                    broken.append(Rejected(self.name, record.line, record.reason, record.text))
-                else:
-                    rows.append(record.values)
-                    lines.append(record.line)
-                if len(rows) + len(broken) >= ROWS_A_BATCH // 2:
-                    break
-        except UnicodeError as problem:
-            raise _undecodable(problem, self.name, self.facts) from None
-        except (EOFError, OSError) as problem:
-            raise SourceFailed(f"cannot read the file: {problem}", place=self.name) from None
-        return rows, lines, broken
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _name(value: str) -> str:
-    return '"' + value.replace('"', '""') + '"'

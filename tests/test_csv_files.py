@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ def test_rows_swallowed_by_two_stray_quotes_are_found(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf", "empty"),
         (b"<!DOCTYPE html><html><body>Please sign in</body></html>", "web page"),
         (b"  \n<?xml version='1.0'?><a/>", "web page"),
-        (b"PK\x03\x04rest", "Excel"),
+        (b"PK\x03\x04rest", "zip"),
         (b"PAR1rest", "Parquet"),
         ("a,b\n1,2\n".encode("utf-16-le"), "UTF-16"),
         (b"a,b,a\n1,2,3\n", "'a' and 'a'"),
@@ -172,7 +173,7 @@ def test_a_header_alone_is_a_table_without_rows(tmp_path: Path) -> None:
 
 def test_a_declared_encoding_that_does_not_fit_is_refused_or_put_aside(tmp_path: Path) -> None:
     put(tmp_path, b"a,b\n1,2\n3")
-    assert "utf-16" in failure("csv", tmp_path, path="t.csv", csv={"encoding": "utf-16"}).message
+    assert "UTF-16" in failure("csv", tmp_path, path="t.csv", csv={"encoding": "utf-16"}).message
     put(tmp_path, b"a,b\n1,\x81\n2,x\n")
     found = pulled("csv", tmp_path, path="t.csv", csv={"encoding": "cp1252"})
     assert (found.column("a"), [r.line for r in found.rejected]) == (["2"], [2])
@@ -278,7 +279,10 @@ def test_the_counts_that_are_remembered_are_those_that_were_sent(tmp_path: Path)
     assert pulled("csv", tmp_path, path="t.csv", state=first.state).unchanged == 1
 
 
-def test_a_file_replaced_while_it_is_read_fails_and_is_tried_again(tmp_path: Path) -> None:
+def test_a_large_file_written_into_while_it_is_read_fails_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.csv.pinned.COPIED_BYTES", 1000)
     put(tmp_path, "a,b\n" + "1,x\n" * 300_000)
     batches = pull(asked("csv", tmp_path, path="t.csv"))
     stream = next(batches).rows
@@ -288,6 +292,22 @@ def test_a_file_replaced_while_it_is_read_fails_and_is_tried_again(tmp_path: Pat
         collected(batches)
     assert caught.value.retry
     assert "changed while it was read" in caught.value.message
+
+
+@pytest.mark.parametrize("copied", [0, 16 * 1024**2], ids=["large", "small"])
+def test_a_file_renamed_over_while_it_is_read_gives_the_version_that_was_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copied: int
+) -> None:
+    monkeypatch.setattr("connectors.csv.pinned.COPIED_BYTES", copied)
+    put(tmp_path, "a,b\n" + "1,x\n" * 300_000)
+    batches = pull(asked("csv", tmp_path, path="t.csv"))
+    first = next(batches)
+    put(tmp_path, "a,b\n2,y\n", "new").replace(tmp_path / "t.csv")
+    found = collected(chain([first], batches))
+    assert set(found.column("a")) == {"1"}
+    assert len(found.rows) == 300_000
+    again = pulled("csv", tmp_path, path="t.csv", state=found.state)
+    assert (again.rows, again.unchanged) == ([{"a": "2", "b": "y"}], 0)
 
 
 def test_a_cell_of_ten_megabytes_is_put_aside(tmp_path: Path) -> None:

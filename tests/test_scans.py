@@ -113,7 +113,8 @@ def test_nobody_who_does_not_ask_is_offered_a_scan(tmp_path: Path) -> None:
     assert all(batch.scan is None for batch in pull(asked("csv", tmp_path, path="a.csv")))
 
 
-def test_a_file_replaced_behind_a_scan(tmp_path: Path) -> None:
+def test_a_large_file_written_into_behind_a_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.csv.pinned.COPIED_BYTES", 0)
     write(tmp_path, "a.csv", LINES)
     batches = pull(asked("csv", tmp_path, scans=True, path="a.csv"))
     scan = next(batches).scan

@@ -10,7 +10,9 @@ from typing import Any
 from connectors.contract import SourceFailed
 
 CANDIDATES = (",", ";", "\t", "|")
-KNOWN = ("delimiter", "encoding", "header", "skip", "nulls", "decimal", "thousands", "quote", "escape", "comment")
+KNOWN = (
+    "delimiter", "encoding", "header", "skip", "nulls", "decimal", "thousands", "quote", "escape", "comment", "members",
+)  # fmt: skip
 SPOKEN = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'", " ": "a space"}
 
 
@@ -19,7 +21,7 @@ class Dialect:
     """``delimiter`` None: found from each file's header. ``encoding`` None: UTF-8, or what a byte order mark says.
 
     ``quote`` and ``escape`` are one character or empty (none). ``nulls`` always holds the empty text.
-    ``thousands`` is None where numbers are not grouped.
+    ``thousands`` is None where numbers are not grouped. ``members``: which files of a zip file; None: all that look right.
     """
 
     delimiter: str | None = None
@@ -32,6 +34,7 @@ class Dialect:
     quote: str = '"'
     escape: str = '"'
     comment: str | None = None
+    members: str | None = None
 
 
 def spoken(delimiter: str) -> str:
@@ -56,6 +59,7 @@ def read_dialect(options: Mapping[str, Any]) -> Dialect:
         quote=quote,
         escape=_character(options, "escape", quote, empty=True),
         comment=_character(options, "comment", "", empty=True) or None,
+        members=_pattern(options.get("members")),
     )
     _must_differ(dialect)
     return dialect
@@ -105,6 +109,12 @@ def _count(options: Mapping[str, Any], key: str) -> int:
     value = options.get(key, 0)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise SourceFailed(f"csv: {key} must be a number of lines (0 or more), not {value!r}")
+    return value
+
+
+def _pattern(value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise SourceFailed(f"csv: members must be a name or a pattern, not {value!r}", hint='for example "calls-*.csv"')
     return value
 
 

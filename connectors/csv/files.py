@@ -20,7 +20,7 @@ CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
 MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 OTHER_FORMATS = (
-    (b"PK\x03\x04", "a zip file or Excel workbook", "save the sheet as CSV"),
+    (b"PK\x03\x04", "a zip file or Excel workbook", "unpack it, or save the sheet as CSV"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save the sheet as CSV"),
     (b"PAR1", "a Parquet file", "export it as CSV"),
     (b"SQLite format 3", "an SQLite database", "use kind: sql with url: sqlite:///..."),
@@ -36,7 +36,7 @@ class Facts:
 
     ``carriage``: lines end with a carriage return alone. ``plain``: UTF-8, one kind of line end, no NUL, no blank line at
     the start; ``lines`` then counts the lines.
-    ``stamp`` is that of the moment the pass began.
+    ``size``: bytes on disk.
     """
 
     digest: str
@@ -45,7 +45,7 @@ class Facts:
     carriage: bool
     plain: bool
     lines: int
-    stamp: tuple[int, ...]
+    size: int
 
 
 def find_files(request: Pull) -> list[Path]:
@@ -71,12 +71,6 @@ def shown_name(path: Path, request: Pull) -> str:
     return str(path.relative_to(request.folder)) if path.is_relative_to(request.folder) else str(path)
 
 
-def stamp(path: Path) -> tuple[int, ...]:
-    """Changes when a file is replaced or written to: size, times in ns, inode."""
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
-
-
 def open_bytes(path: Path, gzipped: bool) -> BinaryIO:
     """A file's content, unzipped where it is zipped."""
     return cast(BinaryIO, gzip.open(path, "rb") if gzipped else path.open("rb"))
@@ -90,7 +84,6 @@ def digest(path: Path) -> str:
 
 def inspect(path: Path, declared: str | None, name: str, max_bytes: int) -> Facts:
     """One pass over a file. Raises SourceFailed: empty, another format, cut-off gzip, UTF-16 that nobody declared, too big."""
-    before = stamp(path)
     try:
         with path.open("rb") as file:
             gzipped = file.read(2) == GZIP
@@ -105,17 +98,7 @@ def inspect(path: Path, declared: str | None, name: str, max_bytes: int) -> Fact
         raise SourceFailed(f"the gzip file is cut off or damaged ({problem})", hint=hint, place=name) from None
     except OSError as problem:
         raise SourceFailed(f"cannot read the file: {problem.strerror or problem}", place=name) from None
-    if stamp(path) != before:
-        raise ReplacedError(name)
-    return Facts(digested, gzipped, encoding, carriage, plain, lines, before)
-
-
-class ReplacedError(SourceFailed):
-    """A file changed while it was read."""
-
-    def __init__(self, name: str) -> None:
-        hint = "write the file under another name and rename it when it is whole"
-        super().__init__("the file changed while it was read", hint=hint, place=name, retry=True)
+    return Facts(digested, gzipped, encoding, carriage, plain, lines, path.stat().st_size)
 
 
 def _encoding(start: bytes, declared: str | None, name: str) -> str:
@@ -135,12 +118,39 @@ def _encoding(start: bytes, declared: str | None, name: str) -> str:
             place=name,
         )
     marked = next((encoding for mark, encoding in MARKS if start.startswith(mark)), None)
-    if declared is None and marked is None:
-        even, odd = (start[first:4000:2].count(0) for first in (0, 1))
-        if min(even, odd) == 0 and max(even, odd) > len(start[:4000]) // 4:
-            hint = "set csv: {encoding: utf-16} (or utf-16-le, utf-16-be)"
-            raise SourceFailed("the file looks like UTF-16 text, which nobody declared", hint=hint, place=name)
-    return declared if declared is not None else (marked or "utf-8")
+    if declared is not None:
+        return _agreed(start, declared, marked, name)
+    if marked is None and _wide(start) is not None:
+        hint = "set csv: {encoding: utf-16} (or utf-16-le, utf-16-be)"
+        raise SourceFailed("the file looks like UTF-16 text, which nobody declared", hint=hint, place=name)
+    return marked or "utf-8"
+
+
+def _agreed(start: bytes, declared: str, marked: str | None, name: str) -> str:
+    """The declared encoding, if the file's byte order mark does not say another; UTF-16 without a mark by where its zeros are."""
+    family = marked if marked is not None and declared.startswith(marked) else None
+    if marked is not None and family is None and not declared.startswith("utf-32"):
+        hint = f"set csv: {{encoding: {marked}}}, or leave it out: the mark says it"
+        raise SourceFailed(
+            f"the file begins with the mark of {marked}, and csv.encoding says {declared}", hint=hint, place=name
+        )
+    if declared == "utf-16" and marked is None:
+        found = _wide(start)
+        if found is None:
+            hint = "set csv: {encoding: utf-16-le} or utf-16-be"
+            raise SourceFailed(
+                "the file has no byte order mark that would say which UTF-16 it is", hint=hint, place=name
+            )
+        return found
+    return declared
+
+
+def _wide(start: bytes) -> str | None:
+    """Which UTF-16 the bytes look like: western text has a zero in every other place. None: neither."""
+    even, odd = (start[first:4000:2].count(0) for first in (0, 1))
+    if min(even, odd) == 0 and max(even, odd) > len(start[:4000]) // 4:
+        return "utf-16-be" if even else "utf-16-le"
+    return None
 
 
 def _look(
@@ -189,4 +199,7 @@ def text_lines(path: Path, facts: Facts) -> Iterator[str]:
     # A carriage return within a file of line feeds ends no line; the careful reader puts such a line aside.
     ends = "" if facts.carriage or careful == "strict" else "\n"
     with open_bytes(path, facts.gzipped) as content, io.TextIOWrapper(content, encoding, careful, newline=ends) as text:
+        for line in text:
+            yield line.removeprefix("\ufeff")  # utf-16-le keeps the mark
+            break
         yield from text

@@ -71,7 +71,7 @@ class Transport:
 
     def __init__(self, request: Pull, auth: Auth | None = None) -> None:
         self._auth: Auth = Fixed() if auth is None else auth
-        self.redaction = Redaction([*self._auth.secrets(), *self._auth.params.values()])
+        self.redaction = Redaction([*self._auth.secrets(), *self._auth.params.values(), *request.secrets])
         self._now = request.now
         self._seconds = request.timeout_seconds
         self._deadline = time.monotonic() + request.timeout_seconds
@@ -135,10 +135,10 @@ class Transport:
             problem.message = f"auth: {failing}: {problem.message}"
             raise
 
-    def download(self, address: str, file: BinaryIO) -> Mapping[str, str]:
-        """A body into a file; gives the headers. Raises SourceFailed."""
-        told, _ = self._exchange(Asked("GET", address, {}, {}, b""), file.write, self._bytes_left)
-        return told.headers
+    def download(self, address: str, file: BinaryIO, headers: Mapping[str, str]) -> Told:
+        """A body into a file; gives status and headers. Raises SourceFailed."""
+        told, _ = self._exchange(Asked("GET", address, {}, headers, b""), file.write, self._bytes_left)
+        return told
 
     def same_host(self, first: str, other: str) -> str:
         """Another address given by the server, made absolute. Raises SourceFailed where it leads to another host.

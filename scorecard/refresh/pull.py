@@ -79,6 +79,7 @@ def _request(book: Book, source: Source, folder: Path, standing: Standing | None
         cursor=_cursor(source, None if full or standing is None else standing.cursor),
         state={} if full or standing is None else standing.state,
         scans=True,
+        secrets=source.secrets,
     )
 
 

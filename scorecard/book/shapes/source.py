@@ -43,6 +43,8 @@ CSV = Record((
     Key("escape", Text("one character", r".?", blank=True), "the sign that escapes a quote (default: the quote doubled)"),
     Key("thousands", Text("one character", r".", blank=True), "the sign between thousands (default none)"),
     Key("comment", Text("one character", r".", blank=True), "lines that begin with it are passed over (default none)"),
+    Key("members", Text("a name or a pattern"), "which files of a zip file are read (default: all CSV files)",
+        example="calls-*.csv"),
 ))  # fmt: skip
 PAGING_STYLES = ("link", "page", "offset", "cursor", "odata", "graphql", "keyset")
 PAGING = Record((
@@ -157,9 +159,11 @@ _SHARED = (
 _TEXT_MAP = Raw({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}})
 OF_KIND: dict[str, tuple[Key, ...]] = {
     "csv": (
-        Key("path", Spot(Text("a path, a glob or an https address")), "file, glob, .gz, or https URL",
+        Key("path", Spot(Text("a path, a glob or an https address")), "file, glob, .gz, .zip, or https URL",
             example="data/tickets/*.csv"),
         Key("csv", CSV, "only where the file needs it"),
+        Key("allow_hosts", ListOf(Text(), single=True), "other hosts that redirects of an address may lead to"),
+        Key("ca", Text(), "a file with the certificate to trust, for servers with one of their own"),
     ),
     "sql": (
         Key("url", Spot(Text("an SQLAlchemy URL")), "any SQLAlchemy URL", example="${ERP_URL}"),
