@@ -162,7 +162,7 @@ OF_KIND: dict[str, tuple[Key, ...]] = {
         Key("path", Spot(Text("a path, a glob or an https address")), "file, glob, .gz, .zip, or https URL",
             example="data/tickets/*.csv"),
         Key("csv", CSV, "only where the file needs it"),
-        Key("allow_hosts", ListOf(Text(), single=True), "other hosts that redirects of an address may lead to"),
+        Key("allow_hosts", ListOf(Text(), single=True), "other hosts that pages and redirects may lead to; no sign-in goes there"),
         Key("ca", Text(), "a file with the certificate to trust, for servers with one of their own"),
     ),
     "sql": (
