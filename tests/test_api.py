@@ -143,6 +143,9 @@ def test_explain_sources_and_loads(site: Site) -> None:
         loads[1]["read"] == loads[1]["loaded"] + loads[1]["unchanged"] + loads[1]["duplicate"] + loads[1]["quarantined"]
     )
     assert [load["id"] for load in site.get("/api/v1/loads?limit=1").json()["loads"]] == [2]
+    aside = site.get("/api/v1/sources/tickets/quarantine").json()
+    assert (aside["source"], aside["missing"], aside["groups"][0]["first"][0]["line"]) == ("tickets", 1, 3)
+    assert error(site.get("/api/v1/sources/ticket/quarantine"), 404)["hint"] == "did you mean 'tickets'?"
 
 
 def test_refresh_is_asked_for(site: Site) -> None:

@@ -148,6 +148,21 @@ def test_a_failed_source_is_exit_1_and_changes_no_value(folder: Path) -> None:
     assert [x["outcome"] for x in history] == ["failed", "ok"]
 
 
+def test_loads_tells_which_rows_were_put_aside(folder: Path) -> None:
+    many = "".join(f"{n},2026-09-24T10:00:00Z,5.00\n" for n in range(10, 210))
+    (folder / "orders.csv").write_text(ROWS + many + "300,2026-09-24T10:00:00Z,5 EUR\n")
+    refreshed = scorecard(folder, "--now", NOW, "refresh")
+    assert refreshed.returncode == 0
+    assert "orders.csv:206: " in refreshed.stderr
+    said = scorecard(folder, "loads", "orders").stdout
+    assert "1 rows are put aside and not counted:" in said
+    assert "    orders.csv:206: column 'amount': '5 EUR' is not a double" in said
+    (row,) = csv.DictReader(io.StringIO(scorecard(folder, "loads", "orders", "--rows", "--format", "csv").stdout))
+    assert (row["file"], row["line"], row["value"], row["missing"]) == ("orders.csv", "206", "5 EUR", "yes")
+    assert json.loads(row["row"])["order_id"] == "300"
+    assert scorecard(folder, "loads", "--rows").returncode == 2
+
+
 CLOCKS_CHANGE = """
 version: 1
 organization: {name: Test, timezone: Europe/Berlin}

@@ -294,7 +294,7 @@ def test_failures_are_kept_in_the_history(house: DuckWarehouse) -> None:
 
 
 def test_old_quarantine_is_kept_within_bounds(house: DuckWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scorecard.warehouse.records.QUARANTINE_KEPT", 25)
+    monkeypatch.setattr("scorecard.warehouse.quarantine.ROWS_KEPT", 25)
     of = source(columns={"n": "integer"}, quarantine_at_most=1.0)
     for _ in range(4):
         good(house, of, {"n": ["x"] * 10})

@@ -26,7 +26,7 @@ from scorecard.journal.journal import Entry, Journal
 from scorecard.judgement.targets import Target, Tolerance
 from scorecard.measures.values import Cell, Measured, Series
 from scorecard.refresh.overrides import newest_of
-from scorecard.warehouse.engine import Load, Standing
+from scorecard.warehouse.engine import Load, Quarantine, QuarantineGroup, QuarantineRow, Standing
 from scorecard.web.listen import Listener
 from scorecard.web.push import Streams
 from scorecard.web.server import STREAMS, listen
@@ -123,6 +123,11 @@ def measured() -> Measured:
     )
 
 
+ASIDE = Quarantine(
+    1, 1, (QuarantineGroup("column 'n' is not a double", "n", 1, None, (QuarantineRow(1, "a.csv", 3, "no", "x", "{}"),)),)
+)  # fmt: skip
+
+
 @dataclass
 class House:
     """What stands behind the doors (``web.doors.Doors``)."""
@@ -146,7 +151,7 @@ class House:
         at, version = self.clock.now(), self.publisher.next_version
         standing = Standing("tickets", at, at, 3, 1000, {"at": "TIMESTAMP"})
         state = SourceState(
-            "tickets", "csv", "failed", at, at, at + timedelta(hours=2), None, "no such file", "look", 1000, 3, 1
+            "tickets", "csv", "failed", at, at, at + timedelta(hours=2), None, "no such file", "look", 1000, 3, 1, ASIDE
         )
         made_of = Ingredients(book, CALENDAR, at, version, {"tickets": standing}, (state,), LOADS)
         made_of = replace(made_of, overrides=newest_of(self.journal.entries("override", limit=None), CALENDAR))

@@ -11,6 +11,7 @@ from scorecard.ground.clock import utc_text
 from scorecard.judgement.override import Override, ended, stands
 from scorecard.judgement.pace import Projection
 from scorecard.judgement.status import Limit, Status
+from scorecard.warehouse.engine import Quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +214,15 @@ Overrides = Mapping[SeriesKey, Mapping[str, Override]]
 """Series → period → the override that counts there."""
 
 
+NO_ROWS = Quarantine()
+
+
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """One source as the board shows it: freshness, the last load and what is wrong, if anything is."""
+    """One source as the board shows it: freshness, the last load and what is wrong, if anything is.
+
+    ``quarantined``: rows that the table lacks because they could not be read, by whichever load; ``quarantine`` shows them.
+    """
 
     name: str
     kind: str
@@ -229,6 +236,7 @@ class SourceState:
     rows: int | None
     generation: int | None
     quarantined: int = 0
+    quarantine: Quarantine = NO_ROWS
     future_rows: int = 0
     undated_rows: int = 0
     unassigned: tuple[str, ...] = ()

@@ -13,25 +13,33 @@ from scorecard.cli.session import Session
 from scorecard.ground.clock import utc_text
 
 if TYPE_CHECKING:
-    from scorecard.warehouse.engine import Load
-QUARANTINE_AT_MOST = 100
+    from scorecard.warehouse.engine import Load, Quarantine
+
+ROWS_AT_MOST = 10_000
+ROW_COLUMNS = ("load", "file", "line", "reason", "value", "row", "missing")
 
 
 @click.command()
 @click.argument("source", required=False, metavar="[SOURCE]")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=30, show_default=True, help="At most so many.")
+@click.option("--rows", is_flag=True, help="The rows that the source's loads put aside, instead of the loads.")
 @click.pass_context
-def loads(context: click.Context, source: str | None, limit: int) -> None:
+def loads(context: click.Context, source: str | None, limit: int, rows: bool) -> None:
     """What every load (of all sources by default) did with its rows, newest first."""
     session = session_of(context)
+    if rows and source is None:
+        raise click.UsageError("--rows needs a SOURCE")
     with opened(session) as product:
         if source is not None:
             product.refresher.check_names([source])
+            if rows:
+                print_rows_aside(session, product.engine.quarantine(source, ROWS_AT_MOST).to_dicts())
+                return
         found = product.engine.loads(source, limit)
         if session.options.format == "json":
             print_json(session, {"loads": [record(load) for load in found]})
             return
-        rows = [
+        listed = [
             (
                 x.id,
                 x.source,
@@ -44,17 +52,48 @@ def loads(context: click.Context, source: str | None, limit: int) -> None:
             )
             for x in found
         ]
-        print_rows(session, ("load", "source", "outcome", "cause", "started", *COUNTS, "seconds", "problem"), rows)
+        print_rows(session, ("load", "source", "outcome", "cause", "started", *COUNTS, "seconds", "problem"), listed)
         if source is not None and session.options.format == "table":
-            say_quarantine(session, product.engine.quarantine(source, QUARANTINE_AT_MOST).to_dicts())
+            say_quarantine(session, source, product.engine.quarantines().get(source))
 
 
-def say_quarantine(session: Session, rows: list[dict[str, object]]) -> None:
-    """The rows that were put aside, one a line."""
-    if rows:
-        session.say("\nput aside, newest first:")
-    for row in rows:
-        session.say(f"  load {row['load']}: {row['file']}:{row['line']}: {row['reason']}")
+def say_quarantine(session: Session, source: str, found: Quarantine | None) -> None:
+    """What the table lacks because it could not be read: the reasons, and where the first rows of each stand."""
+    if found is None or not found.missing:
+        return
+    session.say(f"\n{found.missing} rows are put aside and not counted:")
+    for group in found.groups:
+        session.say(f"  {group.kind}: {group.rows} rows")
+        for row in group.first[:3]:
+            place = f"{row.file}:{row.line}" if row.file else f"record {row.line}"
+            session.say(f"    {place}: {row.reason}")
+    session.say(f"All of them: scorecard loads {source} --rows")
+
+
+def print_rows_aside(session: Session, rows: list[dict[str, object]]) -> None:
+    """Every row that is kept, as a table, CSV or JSON. ``missing``: whether the table still lacks it."""
+    if session.options.format == "json":
+        kept = [{**row, "column": row["column_name"], "row": row["text"]} for row in rows]
+        print_json(session, {"rows": [{n: row[n] for n in ("column", *ROW_COLUMNS)} for row in kept]})
+        return
+    listed = [
+        (
+            row["load"],
+            row["file"],
+            row["line"],
+            row["reason"],
+            row["value"],
+            row["text"],
+            "yes" if row["missing"] else "no",
+        )
+        for row in rows
+    ]
+    if session.options.format == "table":
+        print_rows(
+            session, ("load", "file", "line", "missing", "reason", "row"), [(*x[:3], x[6], x[3], x[5]) for x in listed]
+        )
+    else:
+        print_rows(session, ROW_COLUMNS, listed)
 
 
 def record(load: Load) -> dict[str, object]:

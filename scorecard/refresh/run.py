@@ -13,7 +13,7 @@ from pathlib import Path
 from scorecard.board.board import Board
 from scorecard.board.build import Ingredients, build
 from scorecard.board.publish import Publisher
-from scorecard.board.reading import SourceState
+from scorecard.board.reading import NO_ROWS, SourceState
 from scorecard.book.model import Book
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import NotFound, Problem, did_you_mean
@@ -28,7 +28,7 @@ from scorecard.measures.values import Measured
 from scorecard.refresh.given import GivenRead
 from scorecard.refresh.overrides import OverridesRead
 from scorecard.refresh.pull import pull_source
-from scorecard.warehouse.engine import Engine, Load, Standing, Touched
+from scorecard.warehouse.engine import Engine, Load, Quarantine, Standing, Touched
 
 log = logging.getLogger("scorecard.refresh")
 QUIET_PUBLISH_SECONDS = 20.0
@@ -250,6 +250,8 @@ class Refresher:
         for name in self.book.sources:
             if name not in latest:
                 latest.update({load.source: load for load in self.engine.loads(name, limit=1)})
+        unread = {load.id for load in latest.values() if load.outcome in {"failed", "held"} and load.quarantined}
+        aside = self.engine.quarantines(sorted(unread))
         return Ingredients(
             book=self.book,
             calendar=self.calendar,
@@ -257,7 +259,8 @@ class Refresher:
             version=version,
             standings=standings,
             sources=tuple(
-                self._state(name, standings.get(name), latest.get(name), measured) for name in self.book.sources
+                self._state(name, standings.get(name), latest.get(name), measured, aside.get(name, NO_ROWS))
+                for name in self.book.sources
             ),
             loads=loads,
             notices=(*self.file_problems, *self._alarms(), *self._notices, *self.book.warnings),
@@ -272,7 +275,9 @@ class Refresher:
         found = (audited.notice() for name, audited in self.audits.items() if name in self.book.sources)
         return tuple(notice for notice in found if notice is not None)
 
-    def _state(self, name: str, standing: Standing | None, last: Load | None, measured: Measured) -> SourceState:
+    def _state(
+        self, name: str, standing: Standing | None, last: Load | None, measured: Measured, aside: Quarantine
+    ) -> SourceState:
         source = self.book.sources[name]
         loaded_at, rhythm = None if standing is None else standing.loaded_at, source.schedule
         usual = default_fresh_for(rhythm.every_seconds, rhythm.cron, loaded_at, self.calendar)
@@ -291,7 +296,8 @@ class Refresher:
             hint=None if problem is None else problem.hint,
             rows=None if standing is None else standing.rows,
             generation=None if standing is None else standing.generation,
-            quarantined=0 if last is None else last.quarantined,
+            quarantined=aside.missing,
+            quarantine=aside,
             future_rows=measured.future_rows.get(name, 0),
             undated_rows=measured.undated_rows.get(name, 0),
             unassigned=tuple(sorted({v for m in slices for v in measured.unassigned.get(m, ())})),

@@ -16,12 +16,13 @@ from connectors.contract import Batch
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.warehouse.changes import add_days, live_columns, move_days
-from scorecard.warehouse.engine import NOTHING, Load, LoadOrder, Standing, Touched, day_column
+from scorecard.warehouse.engine import NOTHING, Load, LoadOrder, Quarantine, Standing, Touched, day_column
 from scorecard.warehouse.faults import as_error, first_lines, is_damage
 from scorecard.warehouse.gates import not_one_select
 from scorecard.warehouse.limits import limited
 from scorecard.warehouse.loads import Publishing, Result, faults_of
 from scorecard.warehouse.opening import DAMAGED_MARK, open_file
+from scorecard.warehouse.quarantine import read_quarantines, write_quarantine
 from scorecard.warehouse.quoting import INCOMING_PREFIX, live_table, quote
 from scorecard.warehouse.records import (
     TABLES,
@@ -29,7 +30,6 @@ from scorecard.warehouse.records import (
     naive,
     read_loads,
     read_memory,
-    write_aside,
     write_load,
     write_memory,
 )
@@ -54,6 +54,7 @@ class DuckWarehouse:
         self._loading: dict[str, threading.Lock] = {}
         self._unwritten: list[Load] = []
         self._lost = False
+        self._quarantines: tuple[tuple[int, ...], Mapping[str, Quarantine]] | None = None
         self._next_id = 1
         self._connection = self._connect()
 
@@ -178,7 +179,8 @@ class DuckWarehouse:
     def _record(self, cursor: duckdb.DuckDBPyConnection, load: Load, result: Result | None) -> None:
         write_load(cursor, load)
         if result is not None:
-            write_aside(cursor, load, result.counts.aside)
+            write_quarantine(cursor, load, result.counts.aside, result.counts.settled)
+            self._quarantines = None
 
     def _keep(self, load: Load, result: Result | None) -> None:
         """A failure's record in a transaction of its own; kept in memory while the disk refuses it."""
@@ -213,12 +215,24 @@ class DuckWarehouse:
         return tuple(sorted([*written, *missed], key=lambda load: -load.id)[:limit])
 
     def quarantine(self, source: str, limit: int = 100) -> pl.DataFrame:
-        """Rows put aside, newest load first: columns load, file, line, reason, text."""
+        """Rows put aside, newest load first: columns load, file, line, reason, text, column_name, value, missing."""
         return self.query(
-            "SELECT load, file, line, reason, text FROM _loads.quarantine WHERE source = ? "
-            "ORDER BY load DESC, file, line LIMIT ?",
+            "SELECT load, file, line, reason, text, column_name, value, gone_by IS NULL AS missing "
+            "FROM _loads.quarantine WHERE source = ? ORDER BY load DESC, file, line LIMIT ?",
             [source, limit],
         )
+
+    def quarantines(self, failed: Sequence[int] = ()) -> Mapping[str, Quarantine]:
+        """Per source the rows that its table lacks, and those for which one of the ``failed`` loads failed.
+
+        Asked at every publish, and changed by few loads: remembered until one of them puts rows aside or reads them again.
+        """
+        kept = self._quarantines
+        if kept is None or kept[0] != tuple(failed):
+            with self._reading() as cursor:
+                kept = (tuple(failed), read_quarantines(cursor, failed))
+            self._quarantines = kept
+        return kept[1]
 
     def table(self, source: str) -> str:
         """The quoted, qualified name of the live table, for SELECTs."""

@@ -74,6 +74,39 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class QuarantineRow:
+    """A row that could not be read: where it stood, why, the value it is about (None: it is about the whole row) and the row
+    itself, as JSON where it could be split into columns, else as it was written."""
+
+    load: int
+    file: str | None
+    line: int | None
+    reason: str
+    value: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineGroup:
+    """Rows put aside for one reason: how many, and the first of them. ``failed``: the load that failed because of them."""
+
+    kind: str
+    column: str | None
+    rows: int
+    failed: int | None
+    first: tuple[QuarantineRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """What a source's table lacks: ``missing`` rows, for so many ``reasons``; the largest groups."""
+
+    missing: int = 0
+    reasons: int = 0
+    groups: tuple[QuarantineGroup, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How a source stands: its last good load, the watermark per time column, and what the next pull needs.
 
@@ -133,7 +166,11 @@ class Engine(Protocol):
         ...
 
     def quarantine(self, source: str, limit: int = 100) -> pl.DataFrame:
-        """Rows put aside: columns load, file, line, reason, text."""
+        """Rows put aside, newest load first: columns load, file, line, reason, text, column_name, value, missing."""
+        ...
+
+    def quarantines(self, failed: Sequence[int] = ()) -> Mapping[str, Quarantine]:
+        """Per source the rows that its table lacks, and those for which one of the ``failed`` loads failed."""
         ...
 
     def table(self, source: str) -> str:

@@ -241,6 +241,7 @@ class Publishing:
             self.counts.read = self.counts.unchanged = memory.standing.rows
         staging.planner.settle([])
         plan = staging.planner.plan()
+        self.counts.settled = staging.settled()
         with self.writing():
             self.cursor.execute("BEGIN TRANSACTION")
             fitted = self._fit_days(replace(plan, axes=tuple(a for a in plan.axes if a in memory.standing.columns)))

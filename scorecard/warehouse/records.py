@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,10 +12,13 @@ from typing import Any
 import duckdb
 
 from scorecard.ground.errors import Place, Problem
+from scorecard.warehouse import quarantine
 from scorecard.warehouse.engine import Load, Standing
+from scorecard.warehouse.quarantine import PutAside, Settled
 
 HISTORY_KEPT = 3000
-QUARANTINE_KEPT = 10_000
+SWEPT_EVERY = 200
+"""Loads between two times that old ones are forgotten."""
 TABLES = (
     "CREATE SCHEMA IF NOT EXISTS _loads",
     """CREATE TABLE IF NOT EXISTS _loads.history (id BIGINT, source VARCHAR, outcome VARCHAR, cause VARCHAR,
@@ -23,9 +26,9 @@ TABLES = (
        problems VARCHAR)""",
     """CREATE TABLE IF NOT EXISTS _loads.standing (source VARCHAR, loaded_at TIMESTAMP, data_until TIMESTAMP,
        body VARCHAR)""",
-    """CREATE TABLE IF NOT EXISTS _loads.quarantine (load BIGINT, source VARCHAR, file VARCHAR, line BIGINT,
-       reason VARCHAR, text VARCHAR)""",
+    *quarantine.TABLES,
 )
+NOTHING_SETTLED = Settled(rows=False)
 COUNTS = ("read", "loaded", "unchanged", "duplicate", "quarantined", "removed", "times_doubled", "times_missing")
 
 
@@ -44,16 +47,6 @@ class Memory:
     newest: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PutAside:
-    """One row that could not be loaded."""
-
-    file: str | None
-    line: int | None
-    reason: str
-    text: str
-
-
 @dataclass(slots=True)
 class Counts:
     """The counters of one load while it runs."""
@@ -67,6 +60,7 @@ class Counts:
     times_doubled: int = 0
     times_missing: int = 0
     aside: list[PutAside] = field(default_factory=list)
+    settled: Settled = NOTHING_SETTLED
     warnings: list[Problem] = field(default_factory=list)
 
 
@@ -97,27 +91,9 @@ def write_load(cursor: duckdb.DuckDBPyConnection, load: Load) -> None:
             json.dumps([p.as_json() for p in load.problems]),
         ],
     )
-    if load.id % 200 == 0:
+    if load.id % SWEPT_EVERY == 0:
         cursor.execute("DELETE FROM _loads.history WHERE source = ? AND id < ?", [load.source, load.id - HISTORY_KEPT])
-
-
-def write_aside(cursor: duckdb.DuckDBPyConnection, load: Load, rows: Sequence[PutAside]) -> None:
-    """Rows put aside by a load; the oldest of the source go when there are too many."""
-    if not rows:
-        return
-    kept = rows[:QUARANTINE_KEPT]
-    frame = [[load.id, load.source, r.file, r.line, r.reason, r.text] for r in kept]
-    cursor.execute(
-        "INSERT INTO _loads.quarantine SELECT r[1]::BIGINT, r[2], r[3], r[4]::BIGINT, r[5], r[6] "
-        "FROM (SELECT unnest(?::VARCHAR[][]) AS r)",
-        [[[None if v is None else str(v) for v in row] for row in frame]],
-    )
-    cursor.execute(
-        """DELETE FROM _loads.quarantine WHERE source = $source AND load < (
-             SELECT min(load) FROM (SELECT load, sum(count(*)) OVER (ORDER BY load DESC) AS upto
-             FROM _loads.quarantine WHERE source = $source GROUP BY load) WHERE upto <= $most OR load = $load)""",
-        {"source": load.source, "most": QUARANTINE_KEPT, "load": load.id},
-    )
+        quarantine.forget_quarantine(cursor, load.id - HISTORY_KEPT)
 
 
 def read_loads(cursor: duckdb.DuckDBPyConnection, source: str | None, limit: int) -> tuple[Load, ...]:

@@ -16,8 +16,9 @@ from scorecard.warehouse.changes import KEPT, live_columns, one, reporting_day
 from scorecard.warehouse.engine import LoadOrder, day_column
 from scorecard.warehouse.header import missing_columns, wanted_columns
 from scorecard.warehouse.planning import Planner, Raw, is_known
+from scorecard.warehouse.quarantine import ROWS_KEPT, Settled, keyless, misread, quarantine_warnings, unread
 from scorecard.warehouse.quoting import live_table, quote, quoted
-from scorecard.warehouse.records import Counts, Memory, PutAside
+from scorecard.warehouse.records import Counts, Memory
 from scorecard.warehouse.scans import nothing_rises, take_scan
 from scorecard.warehouse.shaping import BAD, FILE, LINE, MOVED, Plan, shaped
 
@@ -48,6 +49,7 @@ class Staging:
         self.counts = Counts()
         self.state: dict[str, Any] = {}
         self.unchanged_files: set[str] = set()
+        self.remarks: list[Problem] = []
         self.sent = False
         self.untold = False
         self.from_files = False
@@ -102,7 +104,13 @@ class Staging:
         for row in batch.rejected:
             self.counts.read += 1
             self.counts.quarantined += 1
-            self.counts.aside.append(PutAside(row.file, row.line, row.reason, row.text))
+            if len(self.counts.aside) < ROWS_KEPT:
+                self.counts.aside.append(unread(self.order.source, row.file, row.line, row.reason, row.text))
+        source = self.order.source.name
+        self.remarks += [
+            Problem(f"{source}: {said}", Place(batch.file) if batch.file else None, severity="warning")
+            for said in batch.remarks
+        ]
 
     def _check_header(self, names: list[str], file: str | None) -> None:
         own = frozenset(name for name in names if name not in {FILE, LINE})
@@ -273,7 +281,11 @@ class Staging:
         self._keep_keys()
         if bad:
             self._put_aside(plan)
-        counts.warnings = quarantine_warnings(self.order.source.name, counts)
+        counts.warnings = [
+            *quarantine_warnings(self.order.source.name, counts.aside, counts.quarantined),
+            *self.remarks,
+        ]
+        counts.settled = self.settled()
         most = self.order.source.quarantine_at_most
         if sent and counts.quarantined > most * sent:
             share = counts.quarantined / sent
@@ -287,6 +299,12 @@ class Staging:
             )
         return plan
 
+    def settled(self) -> Settled:
+        """Rows put aside before, which this load has looked at again: of files that it read or that are gone, or all."""
+        whole = self.from_files or self.order.full or self.order.source.mode == "replace"
+        told = self.sent or not self.untold
+        return Settled(rows=whole and told, but_files=frozenset(self.unchanged_files))
+
     def _keep_keys(self) -> None:
         """The keys of rows to be put aside: what could not be read is not gone from the source."""
         key = self.order.source.key
@@ -298,19 +316,18 @@ class Staging:
 
     def _put_aside(self, plan: Plan) -> None:
         rows = self.cursor.execute(
-            f"SELECT {BAD} FROM {self.prepared} WHERE {BAD} IS NOT NULL ORDER BY {FILE}, {LINE}, rowid LIMIT 10000"
+            f"SELECT {BAD} FROM {self.prepared} WHERE {BAD} IS NOT NULL ORDER BY {FILE}, {LINE}, rowid LIMIT {ROWS_KEPT}"
         ).fetchall()
         kinds = {shape.name: shape for shape in plan.shapes}
         for (entry,) in rows:
             name, value, file, line, whole = entry
             shape = kinds[name]
+            at = None if line is None else int(line)
             if value is None or (shape.key and value.strip() == ""):
-                reason = f"the key column '{name}' is empty"
+                row = keyless(self.order.source, file, at, name, whole)
             else:
-                shown = value if len(value) <= 60 else value[:57] + "..."
-                kind = _with_article(shape.kind, shape.format)
-                reason = f"column '{name}': '{shown}' is not {kind}"
-            self.counts.aside.append(PutAside(file, None if line is None else int(line), reason, whole))
+                row = misread(self.order.source, file, at, shape, value, whole)
+            self.counts.aside.append(row)
         self.cursor.execute(f"DELETE FROM {self.prepared} WHERE {BAD} IS NOT NULL")
 
     def add_unchanged_files(self, plan: Plan) -> None:
@@ -359,33 +376,6 @@ class _Watched:
             yield from self._inner
         finally:
             self.fault = sys.exc_info()[1]
-
-
-def _with_article(kind: str, pattern: str | None) -> str:
-    words = {
-        "integer": "an integer",
-        "epoch_s": "a number of seconds (epoch_s)",
-        "epoch_ms": "a number of milliseconds (epoch_ms)",
-        "boolean": "true or false",
-    }
-    said = words.get(kind, f"a {kind}")
-    return said if pattern is None else f"{said} like {pattern}"
-
-
-def quarantine_warnings(source: str, counts: Counts, shown: int = 20) -> list[Problem]:
-    """The first rows put aside, and how many more there are."""
-    said = [
-        Problem(
-            f"{source}: {row.reason}",
-            Place(row.file, row.line or 0) if row.file else (Place("", row.line) if row.line else None),
-            severity="warning",
-        )
-        for row in counts.aside[:shown]
-    ]
-    more = counts.quarantined - len(said)
-    if more > 0:
-        said.append(Problem(f"{source}: {more} more rows were put aside", severity="warning"))
-    return said
 
 
 def with_counts(counts: Counts) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import polars as pl
 from connectors.contract import Batch
 from scorecard.ground.errors import Problem, ScorecardError
 from scorecard.warehouse.changes import live_columns, reporting_day
-from scorecard.warehouse.engine import Aside, Engine, Load, LoadOrder, Standing, Touched, day_column
+from scorecard.warehouse.engine import Aside, Engine, Load, LoadOrder, Quarantine, Standing, Touched, day_column
 from scorecard.warehouse.limits import limited
 from scorecard.warehouse.quoting import live_table, quote
 from scorecard.warehouse.records import read_memory
@@ -60,6 +60,9 @@ class Trial:
 
     def quarantine(self, source: str, limit: int = 100) -> pl.DataFrame:
         return self._below.quarantine(source, limit)
+
+    def quarantines(self, failed: Sequence[int] = ()) -> Mapping[str, Quarantine]:
+        return self._below.quarantines(failed)
 
     @contextmanager
     def trial(self) -> Iterator[Aside]:

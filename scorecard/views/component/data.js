@@ -99,6 +99,7 @@
           return h(Source, { key: source.name, source: source, now: props.now });
         })
       ),
+      h(S.Quarantine, { sources: body.aside }),
       h(
         "section",
         { className: "card loads", "aria-labelledby": "loads" },

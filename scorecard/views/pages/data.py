@@ -10,6 +10,7 @@ from scorecard.board.reading import SourceState
 from scorecard.book.model.source import Schedule
 from scorecard.judgement.status import Status
 from scorecard.views.address import Address
+from scorecard.views.pages.quarantine import rows_put_aside
 from scorecard.views.wording import clock_text, counted, milliseconds, plain
 from scorecard.warehouse.engine import Load
 
@@ -32,6 +33,7 @@ def data_page(board: Board, address: Address, now: datetime) -> dict[str, Any]:
         "lead": "Every row is accounted for: read = loaded + unchanged + duplicate + quarantined.",
         "body": {
             "sources": sorted(sources, key=lambda s: order[s["status"]]),
+            "aside": rows_put_aside(board),
             "loads": [
                 _load(load, zone, now) for load in sorted(board.loads, key=lambda load: load.id, reverse=True)[:HISTORY]
             ],
@@ -72,9 +74,16 @@ def _source(board: Board, state: SourceState, load: Load | None, address: Addres
         "generation": state.generation,
         "last": None if load is None else _counts(load),
         "remarks": _remarks(state),
-        "details": [] if load is None else [str(p) for p in load.problems if p.severity == "warning"][:_DETAILS],
+        "details": _details(state, load),
         "metrics": [{"text": m.title, "href": address.to(f"/metrics/{m.name}")} for m in used],
     }
+
+
+def _details(state: SourceState, load: Load | None) -> list[str]:
+    """What the last load remarked; rows that could not be read stand in a section of their own."""
+    if load is None or state.quarantine.groups:
+        return []
+    return [str(p) for p in load.problems if p.severity == "warning"][:_DETAILS]
 
 
 def _standing(state: SourceState, now: datetime) -> tuple[Status, str]:

@@ -65,6 +65,11 @@ def describe() -> dict[str, Any]:
             )
         },
         "/api/v1/sources": {"get": _get("The freshness of every source", "Sources")},
+        "/api/v1/sources/{source}/quarantine": {
+            "get": _get(
+                "Rows that could not be read: how many, why, and the first of each reason", "Quarantine", ("source",)
+            )
+        },
         "/api/v1/loads": {"get": _get("The run history, newest first", "Loads", (), ("source", "limit"))},
         "/api/v1/sources/{source}/refresh": {"post": _refresh()},
         "/api/v1/openapi.json": {"get": _get("This description", "OpenApi")},

@@ -105,6 +105,17 @@ LOAD = whole(
         "times_missing": WHOLE, "seconds": NUMBER, "problem": maybe(TEXT), "problems": listed(ref("Problem")),
     }
 )  # fmt: skip
+ASIDE = whole(
+    {"load": WHOLE, "file": maybe(TEXT), "line": maybe(WHOLE), "reason": TEXT, "value": maybe(TEXT), "text": TEXT}
+)
+QUARANTINE = whole(
+    {
+        "source": TEXT, "missing": WHOLE, "reasons": WHOLE,
+        "groups": listed(whole({
+            "reason": TEXT, "column": maybe(TEXT), "rows": WHOLE, "failed": maybe(WHOLE), "first": listed(ASIDE),
+        })),
+    }
+)  # fmt: skip
 SAID = whole({"message": TEXT, "hint": maybe(TEXT)})
 ERROR = whole(
     {
@@ -166,6 +177,7 @@ SCHEMAS: dict[str, Schema] = {
     "Problem": PROBLEM,
     "Load": LOAD,
     "Loads": whole({"loads": listed(ref("Load"))}),
+    "Quarantine": QUARANTINE,
     "Asked": whole({"source": TEXT, "asked": {"const": True}}),
     "OpenApi": {"type": "object", "required": ["openapi", "info", "paths"]},
     "Alive": whole({"alive": {"const": True}}),

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 
 from scorecard.board.reading import Reading, SourceState
@@ -35,6 +36,26 @@ def source_json(state: SourceState, now: datetime) -> dict[str, object]:
         "future_rows": state.future_rows,
         "undated_rows": state.undated_rows,
         "unassigned": list(state.unassigned),
+    }
+
+
+def quarantine_json(state: SourceState) -> dict[str, object]:
+    """Rows that a source's table lacks, by reason; ``failed``: the load that failed because of them."""
+    found = state.quarantine
+    return {
+        "source": state.name,
+        "missing": found.missing,
+        "reasons": found.reasons,
+        "groups": [
+            {
+                "reason": group.kind,
+                "column": group.column,
+                "rows": group.rows,
+                "failed": group.failed,
+                "first": [asdict(row) for row in group.first],
+            }
+            for group in found.groups
+        ],
     }
 
 

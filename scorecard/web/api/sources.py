@@ -7,12 +7,12 @@ from flask import Blueprint, Response, request
 from scorecard.ground.errors import NotFound, Problem, did_you_mean
 from scorecard.web.answers import json_answer
 from scorecard.web.api.asked import Asked, json_body
-from scorecard.web.api.shapes import load_json, source_json
+from scorecard.web.api.shapes import load_json, quarantine_json, source_json
 from scorecard.web.doors import Doors
 
 
 def attach_sources(api: Blueprint, doors: Doors) -> None:
-    """``/sources``, ``/loads`` and ``/sources/<source>/refresh``."""
+    """``/sources``, ``/loads``, ``/sources/<source>/quarantine`` and ``/sources/<source>/refresh``."""
 
     @api.get("/sources")
     def sources() -> Response:
@@ -20,6 +20,14 @@ def attach_sources(api: Blueprint, doors: Doors) -> None:
         now, board = doors.clock.now(), doors.publisher.current()
         notices = [notice.as_json() for notice in board.notices]
         return json_answer({"sources": [source_json(s, now) for s in board.sources], "notices": notices})
+
+    @api.get("/sources/<source>/quarantine")
+    def quarantine(source: str) -> Response:
+        Asked()
+        states = {state.name: state for state in doors.publisher.current().sources}
+        if source not in states:
+            raise NotFound(Problem(f"no source is called '{source}'", hint=did_you_mean(source, states)))
+        return json_answer(quarantine_json(states[source]))
 
     @api.get("/loads")
     def loads() -> Response:
