@@ -16,8 +16,8 @@ from scorecard.measures.compare import mean, versus_name
 from scorecard.measures.derive import change_cell, evaluate, finite, open_names
 from scorecard.measures.plan import Atom
 from scorecard.measures.states.additive import HIGH, LOW, Amount, number
-from scorecard.measures.states.settled import Window, _merged_rank, _ranked, between_values
 from scorecard.measures.states.stock import open_at_ends
+from scorecard.measures.states.stretches import Window, _merged_rank, _ranked, between_values
 
 
 def value(text: str, numbers: Mapping[str, float | None]) -> float | int | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 from scorecard.board.cards import Standing, kind_of, slice_of, standing_on, worst_first
 from scorecard.board.line import Line
+from scorecard.board.lines import Lines
 from scorecard.board.reading import Overrides, Reading, Scorecard, SeriesKey, SourceState
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Metric
@@ -295,16 +296,24 @@ class Board:
     def _turns(self) -> tuple[datetime, ...]:
         """All moments that the readings, as of this board, wait for; without judging any."""
         moments = {o.until for said in self.overrides.values() for o in said.values() if o.until is not None}
-        for (name, _, _), rows in self.readings.items():
+        for name, periods, fresh in self._standing():
             final_after = timedelta(seconds=self.book.metrics[name].final_after_seconds)
-            for period in reversed(rows.periods):
+            for period in reversed(periods):
                 if self.as_of >= period.end + final_after:
                     break
                 running = period.start <= self.as_of < period.end
                 moments.add(period.end if running else period.end + final_after)
-            fresh = (rows.fresh_until(i) for i in range(max(0, len(rows) - 2), len(rows)))
-            moments.update(moment for moment in fresh if moment is not None)
+            moments.update(moment for period in periods[-2:] for moment in fresh(period) if moment is not None)
         return tuple(sorted(moments))
+
+    def _standing(self) -> Iterator[tuple[str, tuple[Period, ...], Callable[[Period], set[datetime | None]]]]:
+        """(metric, periods, how long its readings in a period stay fresh), without laying out any line."""
+        if isinstance(self.readings, Lines):
+            for (name, _), group in self.readings.groups.items():
+                yield name, group.periods, partial(self.readings.fresh_until, name, group)
+        else:
+            for (name, _, _), rows in self.readings.items():
+                yield name, rows.periods, lambda p, r=rows: {r.fresh_until(r.places[p.label])}  # type: ignore[misc]
 
     def statuses(self, now: datetime) -> Mapping[Status, int]:
         """How many metrics stand in each colour in their last closed period (the whole, not the slices)."""

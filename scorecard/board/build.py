@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from scorecard.board.affected import Affected, kept_from
@@ -18,6 +18,7 @@ from scorecard.board.comparisons import Comparisons
 from scorecard.board.evidence import Slice, Witness
 from scorecard.board.ingredients import Ingredients as Ingredients
 from scorecard.board.line import Line
+from scorecard.board.lines import Lines, asked_for
 from scorecard.board.reading import Interval, Reading, Restated, SeriesKey
 from scorecard.book.model.metric import Metric
 from scorecard.ground.numbers import print_against
@@ -25,6 +26,7 @@ from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.scaling import Elasticity
 from scorecard.judgement.status import verdict
 from scorecard.judgement.targets import FromSource, Versus
+from scorecard.measures.table import Group, grouped
 from scorecard.measures.values import Cell, Goals, Measured, Series
 
 NOTHING = Cell()
@@ -34,26 +36,14 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
     """The whole board of one version. ``before``: the last one, whose untouched readings are taken over."""
     judge = Judge(made_of, measured)
     same = before is not None and before.book is made_of.book and measured.changed is not None
-    readings: dict[SeriesKey, Line] = {}
-    changed = measured.changed or {}
-    for key, series in measured.series.items():
-        metric = made_of.book.metrics.get(key[0])
-        if metric is None:
-            continue
-        old = before.readings.get(key) if same and before is not None else None
-        moved: set[int] = set()
-        if old is not None and before is not None:
-            moved = _aimed_anew(metric, key, series, measured.goals, before.goals)
-            said = {**made_of.overrides.get(key, {}), **before.overrides.get(key, {})}
-            if said:  # put on, taken back, ended: an override is never taken over unseen
-                moved |= {i for i, period in enumerate(series.periods) if period.label in said}
-        readings[key] = judge.line(metric, key, series, old, changed.get(key, frozenset()), moved)
+    groups = {key: group for key, group in grouped(measured.series).items() if key[0] in made_of.book.metrics}
+    made = _taken_over(made_of, measured, judge, before) if same and before is not None else {}
     return Board(
         version=made_of.version,
         as_of=made_of.now,
         book=made_of.book,
         calendar=made_of.calendar,
-        readings=readings,
+        readings=Lines(groups, judge.new_line, judge.fresh_until, made),
         empty=judge.empty,
         stamps={name: judge.stamp(metric) for name, metric in made_of.book.metrics.items()},
         sources=made_of.sources,
@@ -66,6 +56,22 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
         goals=measured.goals,
         notes_of=made_of.notes_of,
     )
+
+
+def _taken_over(made_of: Ingredients, measured: Measured, judge: Judge, before: Board) -> dict[SeriesKey, Line]:
+    """The lines that were asked for on the board before, with what was judged there and still holds."""
+    made: dict[SeriesKey, Line] = {}
+    changed = measured.changed or {}
+    for key, old in asked_for(before.readings).items():
+        series, metric = measured.series.get(key), made_of.book.metrics.get(key[0])
+        if series is None or metric is None:
+            continue
+        moved = _aimed_anew(metric, key, series, measured.goals, before.goals)
+        said = {**made_of.overrides.get(key, {}), **before.overrides.get(key, {})}
+        if said:  # put on, taken back, ended: an override is never taken over unseen
+            moved |= {i for i, period in enumerate(series.periods) if period.label in said}
+        made[key] = judge.line(metric, key, series, old, changed.get(key, frozenset()), moved)
+    return made
 
 
 def _aimed_anew(metric: Metric, key: SeriesKey, series: Series, now: Goals, before: Goals) -> set[int]:
@@ -120,6 +126,14 @@ class Judge:
             known = {i + shift: r for i, r in judged.items() if i + shift < len(periods) and i + shift not in again}
         judge = partial(self._judge, metric, key[2], series, places)
         return Line(periods, places, judge, partial(self._witness.fresh_until, metric, key[2]), known)
+
+    def new_line(self, key: SeriesKey, series: Series) -> Line:
+        """The readings of a series of which nothing was judged before."""
+        return self.line(self._of.book.metrics[key[0]], key, series, None, frozenset())
+
+    def fresh_until(self, name: str, group: Group, period: Period) -> set[datetime | None]:
+        """After which moments the readings of a group in a period are no longer shown in their colour."""
+        return self._witness.all_fresh_until(self._of.book.metrics[name], group.slices, period)
 
     def _labels(self, periods: tuple[Period, ...]) -> Mapping[str, int]:
         """Label → place. Series of one grain mostly have the very same periods."""

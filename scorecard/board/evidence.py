@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, timedelta
 
 from scorecard.board.board import Stamp
@@ -43,6 +44,7 @@ class Witness:
         self._indexes: dict[SeriesKey, dict[str, int]] = {}
         self._loads: dict[tuple[str, frozenset[date], str, datetime], Freshness] = {}
         self._people: dict[str, list[str]] = {}
+        self._calendars_of: dict[tuple[frozenset[Slice], str | None], tuple[Calendar, ...]] = {}
 
     def evidence(
         self, metric: Metric, slice_: Slice, period: Period, cell: Cell, compared: Comparisons | None
@@ -167,6 +169,16 @@ class Witness:
     def fresh_until(self, metric: Metric, slice_: Slice, period: Period) -> datetime | None:
         """After that moment a value is no longer shown in its colour; None: it stays."""
         return self._freshness(metric, slice_, period)[0]
+
+    def all_fresh_until(self, metric: Metric, slices: AbstractSet[Slice], period: Period) -> set[datetime | None]:
+        """The same of many slices: few calendars, and mostly one, serve all of them."""
+        if self._by_people(metric):
+            return {self.fresh_until(metric, slice_, period) for slice_ in slices}
+        place = frozenset(slices), self._of.book.team_of(metric)
+        if place not in self._calendars_of:
+            calendars = (self._calendars.of(metric, slice_) for slice_ in slices)
+            self._calendars_of[place] = tuple({id(calendar): calendar for calendar in calendars}.values())
+        return {self._by_loads(metric, period, calendar)[0] for calendar in self._calendars_of[place]}
 
     def _freshness(self, metric: Metric, slice_: Slice, period: Period) -> Freshness:
         """(fresh until, quiet until): the earliest of all parts; a metric that reads no rows has none of its own."""

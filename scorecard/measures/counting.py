@@ -33,7 +33,8 @@ from scorecard.measures.states.additive import as_rows, bucket_of, scan_sql
 from scorecard.measures.states.bags import Question, by_split, questions, slices_for, together
 from scorecard.measures.states.level import table_of
 from scorecard.measures.states.rows import Piece, Rows
-from scorecard.measures.states.settled import Line, Settled, Stretch
+from scorecard.measures.states.settled import Settled, Stretch
+from scorecard.measures.states.stretches import Line
 from scorecard.measures.store import BAGS, Pending
 from scorecard.warehouse.engine import Engine
 
@@ -90,7 +91,7 @@ J = TypeVar("J", ScanJob, BagJob)
 class Counting:
     """One source's recount. ``fresh`` names the states whose kept numbers are good but for the touched days; ``skipped``
     those not to be tried. ``days`` gives the touched days of some time columns, ``later`` more days of a scan. What fails
-    is in ``broken``: state → problem.
+    is in ``broken``: state → problem. ``again``: the days in which a scan was counted again.
     """
 
     engine: Engine
@@ -107,6 +108,7 @@ class Counting:
     later: Mapping[Scan, frozenset[date]] = field(default_factory=dict)
     broken: dict[str, Problem] = field(default_factory=dict)
     seen: dict[Scan, set[str | None]] = field(default_factory=dict)
+    again: dict[Scan, frozenset[date]] = field(default_factory=dict)
 
     def _run(
         self, jobs: Sequence[J], ask: Callable[[Sequence[J]], pl.DataFrame]
@@ -142,6 +144,8 @@ class Counting:
             days = self.days(scan.columns) | self.later.get(scan, frozenset())
             if anew:
                 self._keep_scans(self._run([ScanJob(scan, anew, None)], self._scanned))
+            if again:
+                self.again[scan] = days
             if again and days:
                 small.append(ScanJob(scan, again, covering(runs(days))))
         self._keep_scans(self._run(small, self._scanned))

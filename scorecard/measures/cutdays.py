@@ -76,6 +76,13 @@ class _Day:
         return self.reached <= moment <= self.end
 
 
+class Reached(NamedTuple):
+    """State → what a day's rows come to before a moment; and the states that the rows do not go with."""
+
+    lines: Mapping[str, Line]
+    lost: Mapping[str, Refused]
+
+
 @dataclass(slots=True)
 class CutDays:
     """Remembers days of scans up to the last cut, and some way further."""
@@ -94,14 +101,11 @@ class CutDays:
             if key[0].source != source or (days is not None and key[1] not in days and day.used > now - UNUSED)
         }
 
-    def line(self, here: Here, scan: Scan, state: str, at: At, slices: SlicesOf) -> Line:
-        """What a state's rows of the day come to before the moment; it is read now where it was not prepared.
-
-        Raises what the engine raised where the rows do not go with the state's expression.
-        """
+    def day(self, here: Here, scan: Scan, at: At, slices: SlicesOf) -> Reached | None:
+        """What the rows of the day come to before the moment; it is read now where it was not prepared. None: it is midnight."""
         day = here.calendar.day_of(at.moment)
         if here.calendar.midnight(day) == at.moment:
-            return {}
+            return None
         key = (scan, day, at.start)
         if key not in self._days or not self._days[key].covers(at.moment):
             self.prepare(here, {scan: [at]}, slices)
@@ -109,9 +113,7 @@ class CutDays:
         found.used = self._rounds.get(scan.source, 0)
         if found.reached < at.moment:
             self._advance(scan, found, at.moment, slices)
-        if state in found.lost:
-            raise found.lost[state]
-        return found.lines.get(state, {})
+        return Reached(found.lines, found.lost)
 
     def prepare(self, here: Here, wanted: Mapping[Scan, Iterable[At]], slices: SlicesOf) -> None:
         """Reads what is not there yet: one statement, with a part for each scan, or more where one day is cut twice."""

@@ -6,11 +6,12 @@ from the rows up to the cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from scorecard.ground.errors import Refused
 from scorecard.measures.counting import ROWS_AT_ONCE
 from scorecard.measures.cutdays import At, CutDays, Line, add
 from scorecard.measures.grid import Grid
@@ -25,6 +26,7 @@ from scorecard.measures.ranges import (
 from scorecard.measures.slices import Slice, Slicing
 from scorecard.measures.sql import column_kind, literal
 from scorecard.measures.states import settled
+from scorecard.measures.states.additive import Amount
 from scorecard.measures.states.age import Point, ages_at_points, read_ages, same_items
 from scorecard.measures.states.bags import by_split, questions, slices_for, together
 from scorecard.measures.states.rows import Piece, Rows
@@ -49,6 +51,68 @@ class Cut(NamedTuple):
 
 
 Bounds = tuple[datetime, datetime]
+Numbers = Mapping[Slice | None, Any]
+Of = tuple[str, Cut]
+"""(state, cut)."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpTo:
+    """An additive state up to a cut: what came on the whole days before it, and on the cut day."""
+
+    whole: Line
+    part: Line
+
+    def get(self, slice_: Slice | None, default: Amount) -> Amount:
+        """The amount of a slice."""
+        one, other = self.whole.get(slice_), self.part.get(slice_)
+        if one is None:
+            return default if other is None else other
+        found: Amount = one if other is None else one.plus(other)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be known up to which cuts, by source."""
+
+    scans: dict[tuple[str, Scan], dict[Cut, None]] = field(default_factory=dict)
+    bags: dict[tuple[str, Bag], dict[Cut, None]] = field(default_factory=dict)
+    ages: dict[tuple[str, Ages], dict[Cut, None]] = field(default_factory=dict)
+
+    def add(self, other: Wanted) -> None:
+        for scan, cuts in other.scans.items():
+            self.scans.setdefault(scan, {}).update(cuts)
+        for bag, cuts in other.bags.items():
+            self.bags.setdefault(bag, {}).update(cuts)
+        for ages, cuts in other.ages.items():
+            self.ages.setdefault(ages, {}).update(cuts)
+
+    def of(self, source: str) -> Wanted:
+        """Only those of one source."""
+        return Wanted(
+            {key: cuts for key, cuts in self.scans.items() if key[0] == source},
+            {key: cuts for key, cuts in self.bags.items() if key[0] == source},
+            {key: cuts for key, cuts in self.ages.items() if key[0] == source},
+        )
+
+    def cuts(self) -> set[Cut]:
+        found = [*self.scans.values(), *self.bags.values(), *self.ages.values()]
+        return {cut for cuts in found for cut in cuts}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Numbers up to cuts, as they were when they were taken out. ``lost``: those that rows do not go with, and why."""
+
+    amounts: dict[Of, UpTo] = field(default_factory=dict)
+    lines: dict[Of, Numbers] = field(default_factory=dict)
+    lost: dict[Of, Refused] = field(default_factory=dict)
+
+    def take(self, other: Known) -> None:
+        self.amounts.update(other.amounts)
+        self.lines.update(other.lines)
+        self.lost.update(other.lost)
 
 
 @dataclass(slots=True)
@@ -61,7 +125,7 @@ class Cuts:
     grid: Grid
     settled: Settled
     days: CutDays
-    _known: dict[tuple[str, Cut], Line] = field(default_factory=dict)
+    _known: dict[Of, Numbers] = field(default_factory=dict)
     _kept: dict[tuple[str, Bounds], Line] = field(default_factory=dict)
 
     def forget(self, source: str, days: frozenset[date] | None) -> None:
@@ -83,26 +147,38 @@ class Cuts:
         if len(self._kept) > MOST_KEPT:
             self._kept.clear()
 
-    def amounts(self, here: Here, scan: Scan, name: str, cut: Cut) -> Line:
-        """An additive state up to a cut: slice → Amount."""
-        if (name, cut) not in self._known:
-            self.prepare(here, {scan: [cut]})
-            whole = self._kept.get((name, bounds), {}) if (bounds := _whole_days(here, cut)) else {}
-            part = self.days.line(here, scan, name, At(cut.moment, cut.start), self._slices(here))
-            self._known[name, cut] = _joined(whole, part)
-        return self._known[name, cut]
+    def known(self, here: Here, wanted: Wanted) -> Known:
+        """All that is wanted of one source; what is not there yet is computed together, in few statements."""
+        self.prepare(here, {scan: list(cuts) for (_, scan), cuts in wanted.scans.items()})
+        self.prepare_bags(here, {bag: list(cuts) for (_, bag), cuts in wanted.bags.items()})
+        self.prepare_ages(here, {ages: list(cuts) for (_, ages), cuts in wanted.ages.items()})
+        found = Known()
+        for (_, scan), cuts in wanted.scans.items():
+            self._take(here, scan, cuts, found)
+        for (_, bag), cuts in wanted.bags.items():
+            found.lines.update({(bag.id, cut): self._known.get((bag.id, cut), {}) for cut in cuts})
+        for (_, ages), cuts in wanted.ages.items():
+            found.lines.update({(ages.id, cut): self._known.get((ages.id, cut), {}) for cut in cuts})
+        return found
 
-    def bag(self, here: Here, bag: Bag, cut: Cut) -> Line:
-        """A quantile or distinct count up to a cut: slice → (n, bad, number)."""
-        if (bag.id, cut) not in self._known:
-            self.prepare_bags(here, {bag: [cut]})
-        return self._known.get((bag.id, cut), {})
+    def amounts(self, here: Here, scan: Scan, cuts: Collection[Cut]) -> Known:
+        """The states of a scan up to some cuts."""
+        found = Known()
+        self.prepare(here, {scan: list(cuts)})
+        self._take(here, scan, cuts, found)
+        return found
 
-    def ages(self, here: Here, ages: Ages, cut: Cut) -> Line:
-        """Ages of the open items at a cut: slice → (n, bad, number)."""
-        if (ages.id, cut) not in self._known:
-            self.prepare_ages(here, {ages: [cut]})
-        return self._known.get((ages.id, cut), {})
+    def _take(self, here: Here, scan: Scan, cuts: Iterable[Cut], found: Known) -> None:
+        names = [state_id(scan, atom) for atom in self.plan.scans[scan]]
+        for cut in cuts:
+            bounds = _whole_days(here, cut)
+            day = self.days.day(here, scan, At(cut.moment, cut.start), self._slices(here))
+            lines, lost = ({}, {}) if day is None else (day.lines, day.lost)
+            for name in names:
+                whole = {} if bounds is None else self._kept.get((name, bounds), {})
+                found.amounts[name, cut] = UpTo(whole, lines.get(name, {}))
+                if name in lost:
+                    found.lost[name, cut] = lost[name]
 
     # -- additive states ---------------------------------------------------------------------------------------
 
@@ -110,9 +186,7 @@ class Cuts:
         """All states of some scans up to some cuts: whole days from what is kept, cut days from their rows."""
         missing: dict[Scan, list[Cut]] = {}
         for scan, cuts in wanted.items():
-            names = [state_id(scan, atom) for atom in self.plan.scans[scan]]
-            found = [c for c in dict.fromkeys(cuts) if any((n, c) not in self._known for n in names)]
-            if found:
+            if found := list(dict.fromkeys(cuts)):
                 missing[scan] = found
         if missing:
             self._add_kept_days(here, missing)
@@ -157,11 +231,12 @@ class Cuts:
     def prepare_bags(self, here: Here, wanted: Mapping[Bag, Sequence[Cut]]) -> None:
         """Quantiles and distinct counts up to some cuts, in one statement."""
         groups: dict[tuple[str, tuple[Cut, ...]], list[Bag]] = {}
+        read: dict[Of, Line] = {}
         apart = here.standing.rows > ROWS_AT_ONCE
         self._from_settled(here, wanted)
         for bag, cuts in wanted.items():
             missing = [c for c in dict.fromkeys(cuts) if (bag.id, c) not in self._known]
-            self._known.update({(bag.id, cut): {} for cut in missing})
+            read.update({(bag.id, cut): {} for cut in missing})
             whole = () if apart else tuple(c for c in missing if not c.fine)
             for some in [whole, *((c,) for c in missing if c not in whole)]:
                 if some:
@@ -172,12 +247,12 @@ class Cuts:
             for (axis, cuts), bags in groups.items()
             for question in questions(self.slicing, raws, bags, self._rows(here, axis, cuts))
         ]
-        if not asked:
-            return
-        answer = self.engine.query(together([question for question, _ in asked]))
-        for number, (question, cuts) in enumerate(asked):
-            for state, part, _, kind, name, n, bad, x in question.read(answer, number).rows():
-                self._known[state, cuts[part]][(kind, name) if kind else None] = (n, bad, x)
+        if asked:
+            answer = self.engine.query(together([question for question, _ in asked]))
+            for number, (question, cuts) in enumerate(asked):
+                for state, part, _, kind, name, n, bad, x in question.read(answer, number).rows():
+                    read[state, cuts[part]][(kind, name) if kind else None] = (n, bad, x)
+        self._known.update(read)
 
     def prepare_ages(self, here: Here, wanted: Mapping[Ages, Sequence[Cut]]) -> None:
         """Ages at some cuts: of the same items in one statement."""
@@ -221,7 +296,7 @@ class Cuts:
             for alike in by_split(list(dict.fromkeys(bags))):
                 slices = slices_for(self.slicing, raws, alike[0].split)
                 for key, line in self.settled.lines(alike, rows, slices, stretches).items():
-                    self._known[key[0], cut_of[key]] = dict(line)
+                    self._known[key[0], cut_of[key]] = line
 
     def _rows(self, here: Here, axis: str, cuts: Sequence[Cut]) -> Rows:
         dates = column_kind(here.columns[axis]) == "date"
@@ -244,14 +319,6 @@ def _whole_days(here: Here, cut: Cut) -> Bounds | None:
     first = datetime.combine(cut.first or date(1, 1, 1), time())
     end = utc_naive(here.calendar.midnight(day)) if cut.fine else datetime.combine(day, time())
     return first, end
-
-
-def _joined(whole: Line, part: Line) -> Line:
-    found = dict(whole)
-    for slice_, amount in part.items():
-        before = found.get(slice_)
-        found[slice_] = amount if before is None else before.plus(amount)
-    return found
 
 
 def _holds(bounds: Bounds, midnight: datetime) -> bool:

@@ -21,6 +21,7 @@ from scorecard.book.scope import parts_of, rests_on, sources_of
 from scorecard.ground.periods.calendar import Period
 from scorecard.measures.plan import identity
 from scorecard.measures.ranges import utc_naive
+from scorecard.measures.table import GroupKey, grouped, moves_of
 from scorecard.measures.values import Changed, Measured, Series, SeriesKey
 from scorecard.warehouse.engine import Engine, Standing
 
@@ -57,6 +58,7 @@ class Finals:
         self._engine, self._book = engine, book
         self._known: dict[SeriesKey, dict[str, Final]] | None = None
         self._next: dict[SeriesKey, datetime] = {}
+        self._counted: dict[GroupKey, int] = {}
         self._definitions: dict[str, str] = {}
         self._changed: dict[SeriesKey, dict[str, Changed]] = {}
 
@@ -72,14 +74,19 @@ class Finals:
             self._known = self._read()
         settled = {name: self._settled(metric, standings, now) for name, metric in self._book.metrics.items()}
         written: dict[tuple[SeriesKey, str], Final] = {}
-        for key, series in measured.series.items():
-            until = settled.get(key[0])
+        for place, group in grouped(measured.series).items():
+            until = settled.get(place[0])
             if until is None:
                 continue
-            touched = None if measured.changed is None else measured.changed.get(key, frozenset())
-            if touched is not None and not touched and key in self._next and until < self._next[key]:
+            moves = None if measured.changed is None else moves_of(measured.changed, place, group)
+            count = bisect_right(group.periods, until, key=_end)
+            # Only what is final counts here: a tick mostly moves what is running, at all slices at once.
+            if moves is not None and self._counted.get(place) == count and all(i >= count for i in moves.any()):
                 continue
-            self._series(key, series, until, touched, now, written)
+            self._counted[place] = count
+            for slice_ in group.slices:
+                key = (*place, slice_)
+                self._series(key, group.of(slice_), until, None if moves is None else moves.of(slice_), now, written)
         if keep and written:
             self._write(written)
         return replace(measured, restated=dict(self._changed))  # its own: the next look changes ours

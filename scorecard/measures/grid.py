@@ -11,6 +11,7 @@ import polars as pl
 
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Calendar
+from scorecard.measures.counted import Change, Counted, CountedDays, exchange
 from scorecard.measures.place import Key, key_of
 from scorecard.measures.plan import ALL_ROWS, Plan, Scan, state_id
 from scorecard.measures.ranges import DAY, Range, joined, utc_naive, within
@@ -22,10 +23,13 @@ from scorecard.warehouse.engine import Engine
 
 Value = Amount | tuple[int, int, float | None]
 """An additive amount, or of a bag: (values counted, values not finite, its number)."""
-Cells = dict[Slice | None, dict[Key, Any]]
+Line = Mapping[Slice | None, Any]
+Cells = Mapping[Key, Line]
+"""Never written again once it is in the grid: whoever has taken one out keeps what was there."""
 Touched = Mapping[Grain, tuple[Range, ...]] | None
 """Which periods to read again, as days; None: all."""
 ByAxis = Mapping[str, Mapping[Grain, tuple[Range, ...]]]
+_Fresh = dict[tuple[str, Grain], dict[Key, dict[Slice | None, Any]]]
 _SUMS = (
     "CAST(sum(s.a) AS HUGEINT) AS a, CAST(sum(s.b) AS HUGEINT) AS b, CAST(sum(s.n) AS BIGINT) AS n, "
     "CAST(sum(s.bad) AS BIGINT) AS bad, min(s.low) AS low, max(s.high) AS high"
@@ -47,24 +51,45 @@ class Grid:
     nameless: set[Scan] = field(default_factory=set)
     raw_firsts: dict[Scan, dict[str | None, date]] = field(default_factory=dict)
     unsettled: set[str] = field(default_factory=set)
+    days: CountedDays = field(default_factory=CountedDays)
+    _lines: dict[tuple[str, Grain, Slice | None], tuple[Cells, Mapping[Key, Any]]] = field(default_factory=dict)
 
-    def of(self, state: str, grain: Grain) -> Cells:
-        """An additive state's cells at a grain."""
-        return self.amounts.get((state, grain), {})
+    def line(self, state: str, grain: Grain, slice_: Slice | None) -> Mapping[Key, Any]:
+        """An additive state's numbers in the periods of a grain, of one slice."""
+        cells = self.amounts.get((state, grain), {})
+        known = self._lines.get((state, grain, slice_))
+        if known is None or known[0] is not cells:
+            line = {key: line[slice_] for key, line in cells.items() if slice_ in line}
+            known = self._lines[state, grain, slice_] = cells, line
+        return known[1]
 
     def reload(
-        self, source: str, touched: Touched, by_axis: ByAxis | None = None, fresh: Sequence[pl.DataFrame] = ()
+        self,
+        source: str,
+        touched: Touched,
+        by_axis: ByAxis | None = None,
+        fresh: Sequence[pl.DataFrame] = (),
+        counted: Counted | None = None,
     ) -> None:
         """Reads a source's states again, in the touched periods only (``touched``: of all axes).
 
-        Of bags ``fresh`` is what they now are in the periods of ``by_axis``: time column → its touched periods.
+        Of bags ``fresh`` is what they now are in the periods of ``by_axis``: time column → its touched periods. ``counted``:
+        what was counted again of additive states.
         """
+        kinds = self.kinds(source)
+        known = self.days.take(counted, kinds, self.slices_of) if counted is not None and touched is not None else None
+        if touched is None:
+            self.days.forget(source)
         by_grain: dict[Grain, dict[str, Scan]] = {}
         for scan, atoms in self.plan.scans.items():
-            if scan.source == source:
-                for grain in self.plan.grains[scan]:
-                    by_grain.setdefault(grain, {}).update({state_id(scan, atom): scan for atom in atoms})
-        kinds = self.kinds(source)
+            if scan.source != source:
+                continue
+            names = {state_id(scan, atom): scan for atom in atoms}
+            if known is not None and scan in known:
+                self._move(scan, known[scan])
+                continue
+            for grain in self.plan.grains[scan]:
+                by_grain.setdefault(grain, {}).update(names)
         for grain, states in by_grain.items():
             self._drop(self.amounts, states, grain, touched)
         parts = self._folds(by_grain, touched)
@@ -74,6 +99,19 @@ class Grid:
         self._reload_bags(source, touched, by_axis or {}, fresh)
         if touched is None or self._may_begin_elsewhere(source, touched):
             self._reload_first_days(source, kinds)
+
+    def _move(self, scan: Scan, days: Mapping[date, Mapping[str, Change]]) -> None:
+        """Puts what came and went on some days into all periods that hold them: exact, as these are sums of whole numbers."""
+        for grain in self.plan.grains[scan]:
+            fresh: _Fresh = {}
+            for day, states in days.items():
+                key = key_of(self.calendar.period(day, grain))
+                for state, (before, now) in states.items():
+                    lines = fresh.setdefault((state, grain), {})
+                    if key not in lines:
+                        lines[key] = dict(self.amounts.get((state, grain), {}).get(key, {}))
+                    exchange(lines[key], before, now)
+            _take(self.amounts, fresh)
 
     def _folds(self, by_grain: Mapping[Grain, Mapping[str, Scan]], touched: Touched) -> list[str]:
         """Statements that add kept buckets up to periods: one for all grains that the calendar's days give."""
@@ -118,25 +156,25 @@ class Grid:
         self, rows: Sequence[tuple[Any, ...]], scans: Mapping[str, Scan], kinds: Mapping[str, set[str]]
     ) -> None:
         memory: dict[tuple[str, str | None], list[Slice | None]] = {}
+        fresh: _Fresh = {}
         for grain, state, bucket, raw, a, b, n, bad, low, high in rows:
             amount = Amount(int(a), int(b), n, bad, low, high)
             key = bucket if grain == "hour" else bucket.date()
             where = memory.get((state, raw))
             if where is None:
                 where = memory[state, raw] = [None, *self.slices_of(scans[state], raw, kinds)]
-            cells = self.amounts.setdefault((state, grain), {})
+            line = fresh.setdefault((state, grain), {}).setdefault(key, {})
             for slice_ in where:
-                line = cells.setdefault(slice_, {})
-                before = line.get(key)
-                line[key] = amount if before is None else before.plus(amount)
+                before = line.get(slice_)
+                line[slice_] = amount if before is None else before.plus(amount)
+        _take(self.amounts, fresh)
 
     def renew_ages(self, source: str, since: Mapping[Grain, Key], fresh: Sequence[pl.DataFrame]) -> None:
         """Takes over ages counted again from the period of some keys on (grain → first key)."""
         for one, grains in self.plan.ages.items():
             for grain in grains if one.source == source else ():
-                for line in self.bags.get((one.id, grain), {}).values():
-                    for key in [k for k in line if k >= since[grain]]:
-                        del line[key]
+                known = self.bags.get((one.id, grain), {})
+                self.bags[one.id, grain] = {key: line for key, line in known.items() if key < since[grain]}
         self._place_bags(fresh)
 
     def _reload_bags(self, source: str, touched: Touched, by_axis: ByAxis, fresh: Sequence[pl.DataFrame]) -> None:
@@ -155,11 +193,13 @@ class Grid:
         self._place_bags(frames)
 
     def _place_bags(self, frames: Iterable[pl.DataFrame]) -> None:
+        fresh: _Fresh = {}
         for frame in frames:
             for state, grain, bucket, kind, name, n, bad, x in frame.rows():
                 key = bucket if grain == "hour" else bucket.date()
-                cells = self.bags.setdefault((state, grain), {})
-                cells.setdefault((kind, name) if kind else None, {})[key] = (n, bad, x)
+                line = fresh.setdefault((state, grain), {}).setdefault(key, {})
+                line[(kind, name) if kind else None] = (n, bad, x)
+        _take(self.bags, fresh)
 
     def reload_raws(self, source: str) -> None:
         """Reads which split values there are."""
@@ -222,10 +262,17 @@ class Grid:
             return
         days = [(first, until - DAY) for first, until in touched.get(grain, ())]
         keys = [key_of(p) for first, last in days for p in self.calendar.between(grain, first, last)]
-        for state in states:
-            for line in grid.get((state, grain), {}).values():
-                for key in keys:
-                    line.pop(key, None)
+        for state in states if keys else ():
+            cells = dict(grid.get((state, grain), {}))
+            for key in keys:
+                cells.pop(key, None)
+            grid[state, grain] = cells
+
+
+def _take(grid: dict[tuple[str, Grain], Cells], fresh: _Fresh) -> None:
+    """Puts periods in their places; what was taken out of the grid before stays as it is."""
+    for place, lines in fresh.items():
+        grid[place] = {**grid.get(place, {}), **lines}
 
 
 def _listed(states: Iterable[str], grain: Grain, bounds: Sequence[tuple[datetime, datetime]] | None) -> str:

@@ -121,7 +121,7 @@ class Levels:
     def _lines(self, one: Lowered, grain: Grain, slice_: Slice | None) -> tuple[Line, Line]:
         """What comes and what goes on each day; of snapshots the rows of each day, and what they state."""
         (_, (come,)), (_, (go,)) = self.needs.states_at(one, grain)
-        return self.grid.of(come, grain).get(slice_, {}), self.grid.of(go, grain).get(slice_, {})
+        return self.grid.line(come, grain, slice_), self.grid.line(go, grain, slice_)
 
     def _snapshot_days(self, one: Lowered) -> list[date]:
         """The days with any row of the source: what is in none of a day's rows is gone."""

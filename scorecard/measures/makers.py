@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
-from scorecard.measures.place import Here, Moved
 from scorecard.measures.plan import Lowered
 from scorecard.measures.slices import Slice
 from scorecard.measures.spans import Span
 from scorecard.measures.values import Cell, SeriesKey
 
+if TYPE_CHECKING:
+    from scorecard.measures.scene import Scene
+
 
 class Maker(Protocol):
-    """Makes the series of one kind of measure."""
-
-    def look_at(self, here: Mapping[str, Here], moved: Mapping[str, Moved], now: datetime) -> None:
-        """Each loaded source as it is now, and what has moved since the last time."""
-        ...
+    """Makes the series of one kind of measure, from what a scene holds."""
 
     def stirred(self) -> bool:
         """Whether anything besides the sources has moved."""
@@ -28,14 +25,14 @@ class Maker(Protocol):
 
     def grains(self, one: Lowered) -> Sequence[Grain]: ...
 
-    def span(self, one: Lowered, grain: Grain) -> Span: ...
+    def span(self, scene: Scene, one: Lowered, grain: Grain) -> Span: ...
 
-    def slices(self, one: Lowered, grain: Grain) -> tuple[Slice, ...]: ...
+    def slices(self, scene: Scene, one: Lowered, grain: Grain) -> tuple[Slice, ...]: ...
 
-    def cells(self, one: Lowered, key: SeriesKey, span: Span, before: Sequence[Cell]) -> Sequence[Cell]:
+    def cells(self, scene: Scene, one: Lowered, key: SeriesKey, span: Span, before: Sequence[Cell]) -> Sequence[Cell]:
         """A cell for each period of the span. ``before``: those of the last time, from the same first period on."""
         ...
 
-    def cut_cell(self, one: Lowered, slice_: Slice | None, running: Period, other: Period) -> Cell | None:
+    def cut_cell(self, scene: Scene, one: Lowered, slice_: Slice | None, running: Period, other: Period) -> Cell | None:
         """The value in ``other``, cut as the running period is; None where that does not cut it."""
         ...

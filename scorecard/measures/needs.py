@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from scorecard.book.model import Book
@@ -12,38 +12,35 @@ from scorecard.ground.periods import Grain
 from scorecard.ground.periods.alike import cut_alike
 from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.judgement.targets import Versus
-from scorecard.measures.compare import PREVIOUS, YEAR_AGO, comparisons_of
-from scorecard.measures.cuts import INSTANT, Cut, Cuts
+from scorecard.measures.compare import PREVIOUS, YEAR_AGO, comparisons_of, versus_name
+from scorecard.measures.cuts import INSTANT, Cut, Wanted
 from scorecard.measures.derive import open_names
 from scorecard.measures.place import Here, Key, key_of
-from scorecard.measures.plan import Ages, Bag, Lowered, Plan, Scan, state_id
+from scorecard.measures.plan import Lowered, Plan, Scan, state_id
 from scorecard.measures.spans import Span, Spans, last_day, window_first
 from scorecard.measures.sql import column_kind
 
 
 @dataclass(slots=True)
 class Needs:
-    """What a plan's metrics ask of the states. ``look_at`` sets the sources as they are now."""
+    """What a plan's metrics ask of the states, as of one moment. ``here``: each loaded source as it is then."""
 
     book: Book
     plan: Plan
-    cuts: Cuts
     spans: Spans
     here: Mapping[str, Here] = field(default_factory=dict)
-    now: datetime = datetime.max  # noqa: DTZ901 - set by look_at before anything else is asked
-    _versus: dict[str, tuple[Versus, ...]] = field(default_factory=dict)
+    now: datetime = datetime.max  # noqa: DTZ901 - ``at`` says it before anything is asked
+    _versus: dict[str, dict[str, Versus]] = field(default_factory=dict)
     _states: dict[tuple[str, Grain], list[tuple[Scan, list[str]]]] = field(default_factory=dict)
     _needs: dict[tuple[str, Key, Grain], dict[Period, None]] = field(default_factory=dict)
     _marks: dict[str, datetime | None] = field(default_factory=dict)
     _moments: dict[tuple[str, datetime, Grain, Key, Key, int], datetime] = field(default_factory=dict)
 
-    def look_at(self, here: Mapping[str, Here], now: datetime) -> None:
-        """Everything from here on is as of ``now``."""
-        self.here, self.now = here, now
-        self._moments.clear()
-        self._marks.clear()
+    def at(self, here: Mapping[str, Here], now: datetime) -> Needs:
+        """The same as of another moment; what does not depend on one is shared."""
         if len(self._needs) > 10_000:
             self._needs.clear()
+        return replace(self, here=here, now=now, _marks={}, _moments={})
 
     def states_at(self, one: Lowered, grain: Grain) -> list[tuple[Scan, list[str]]]:
         """Its scans at a grain and the names of its atoms' states in them."""
@@ -55,10 +52,19 @@ class Needs:
         return found
 
     def versus_of(self, one: Lowered) -> tuple[Versus, ...]:
-        name = one.metric.name
-        if name not in self._versus:
-            self._versus[name] = comparisons_of(one.metric, self.book)
-        return self._versus[name]
+        return tuple(dict.fromkeys(self.compared(one).values()))
+
+    def compared(self, one: Lowered) -> Mapping[str, Versus]:
+        """The names of a metric's comparisons; one of a kind that is counted (``back:4``) goes by the kind's name as well."""
+        found = self._versus.get(one.metric.name)
+        if found is None:
+            found = {versus_name(versus): versus for versus in comparisons_of(one.metric, self.book)}
+            for kind in ("back", "mean_of"):
+                named = [n for n in found if n.startswith(kind + ":")]
+                if len(named) == 1:
+                    found[kind] = found[named[0]]
+            self._versus[one.metric.name] = found
+        return found
 
     def cut_at(
         self, one: Lowered, grain: Grain, running: Period, other: Period, paced_by: Calendar | None = None
@@ -84,19 +90,13 @@ class Needs:
         return Cut(grain == "hour", other.first, other.start if grain == "hour" else None, moment)
 
     def cuts_of(self, one: Lowered, grain: Grain, span: Span) -> list[Cut]:
-        """All cuts that a metric, and the metrics made of it, need at a grain."""
-        if not len(span) or (one.parts and not isinstance(one.metric.measure, Cumulative)):
-            return []
-        if one.line is not None and not one.line.carry:
+        """All cuts that a metric which reads rows, and the metrics made of it, need at a grain."""
+        if not len(span) or (one.line is not None and not one.line.carry):
             return []  # snapshots are never cut within a day
         running = span.periods[-1]
-        if one.metric.source is None and not one.parts:
-            return []  # people give its values
-        if one.parts:
-            return [cut for base in self.bases(one) for cut in self._window_cuts(one, base, running)]
         cuts = [
             self.cut_at(one, grain, running, other)
-            for other in self._needed(one, running)
+            for other in self.needed(one, running)
             if other.until > span.periods[0].first and other is not running
         ]
         here = self.here[one.metric.source or ""]
@@ -107,7 +107,7 @@ class Needs:
             cuts.append(Cut(grain == "hour", None, None, min(mark, running.end)))
         return [c for c in cuts if c is not None]
 
-    def _needed(self, one: Lowered, running: Period) -> dict[Period, None]:
+    def needed(self, one: Lowered, running: Period) -> dict[Period, None]:
         """The periods in which a metric's value, cut as the running one is, is asked for: by itself and by what is made of it."""
         key = (one.metric.name, key_of(running), running.grain)
         found = self._needs.get(key)
@@ -116,7 +116,7 @@ class Needs:
             found.update({o: None for versus in self.versus_of(one) for o in self.spans.others(running, versus) or ()})
             for other in self.plan.lowered.values():
                 if one.metric.name in other.parts and not isinstance(other.metric.measure, Cumulative | Scaling):
-                    needed = self._needed(other, running)
+                    needed = self.needed(other, running)
                     found.update(needed)
                     lags = _lags(other.metric.measure)
                     found.update({o: None for q in needed for lag in lags for o in self.spans.others(q, lag) or ()})
@@ -135,7 +135,7 @@ class Needs:
     def mark(self, base: Lowered) -> datetime | None:
         """The moment before which everything lies that a metric has counted so far."""
         name = base.metric.name
-        if name not in self._marks:
+        if name not in self._marks:  # never forgotten: another moment has its own
             here = self.here.get(base.metric.source or "")
             mark = None if here is None else here.watermark
             if here is not None and mark is not None:
@@ -155,47 +155,35 @@ class Needs:
         return Cut(False, first, None, moment)
 
     def _window_cuts(self, one: Lowered, base: Lowered, running: Period) -> list[Cut]:
-        others = [running, *(o for o in self._needed(one, running) if o != running)]
+        others = [running, *(o for o in self.needed(one, running) if o != running)]
         cuts = [self.window_cut(one, base, running, other) for other in others]
         return [cut for cut in (cuts if base.bag is not None else cuts[1:]) if cut is not None]
 
-    def _add_windows(self, source: str, scans: dict[Scan, list[Cut]], bags: dict[Bag, list[Cut]]) -> None:
-        """The cuts of cumulative metrics over a source's."""
-        for one in self.plan.lowered.values():
-            if not isinstance(one.metric.measure, Cumulative):
-                continue
+    def wanted(self, one: Lowered, grain: Grain) -> Wanted:
+        """All that is to be known up to a cut for a metric at a grain (and what is made of it there)."""
+        found = Wanted()
+        if isinstance(one.metric.measure, Cumulative):
             for base in self.bases(one):
-                first = None if base.scan is None else self.here[source].first_day(base.scan.time)
-                if base.metric.source != source or base.scan is None or first is None:
+                here = self.here.get(base.metric.source or "")
+                if here is None or base.scan is None or here.first_day(base.scan.time) is None:
                     continue
-                for grain in one.grains:
-                    cuts = self._window_cuts(one, base, self.spans.calendar.period(self.now, grain))
-                    if base.bag is not None:
-                        bags.setdefault(base.bag, []).extend(cuts)
-                    else:
-                        scans.setdefault(self.plan.scan_of(base.scan, "day"), []).extend(cuts)
-
-    def prepare(self, source: str) -> None:
-        """Computes all cuts of a source together: few statements instead of one for each."""
-        here = self.here[source]
-        scans: dict[Scan, list[Cut]] = {}
-        bags: dict[Bag, list[Cut]] = {}
-        ages: dict[Ages, list[Cut]] = {}
-        for one in self.plan.lowered.values():
-            if one.metric.source != source or one.parts or one.scan is None:
-                continue
-            for grain in one.grains:
-                cuts = self.cuts_of(one, grain, self.spans.span(grain, here.first_day(one.scan.time), self.now))
-                if one.bag is not None:
-                    bags.setdefault(one.bag, []).extend(cuts)
-                if one.ages is not None:
-                    ages.setdefault(one.ages, []).extend(cuts)
-                for scan, _ in one.needed if one.additive else ():
-                    scans.setdefault(self.plan.scan_of(scan, grain), []).extend(cuts)
-        self._add_windows(source, scans, bags)
-        self.cuts.prepare(here, scans)
-        self.cuts.prepare_bags(here, bags)
-        self.cuts.prepare_ages(here, ages)
+                cuts = self._window_cuts(one, base, self.spans.calendar.period(self.now, grain))
+                if base.bag is not None:
+                    found.bags.setdefault((here.source, base.bag), {}).update(dict.fromkeys(cuts))
+                else:
+                    scan = self.plan.scan_of(base.scan, "day")
+                    found.scans.setdefault((here.source, scan), {}).update(dict.fromkeys(cuts))
+        elif one.scan is not None and not one.parts and one.metric.source in self.here:
+            source = one.metric.source or ""
+            first = self.here[source].first_day(one.scan.time)
+            cuts = self.cuts_of(one, grain, self.spans.span(grain, first, self.now))
+            if one.bag is not None:
+                found.bags.setdefault((source, one.bag), {}).update(dict.fromkeys(cuts))
+            if one.ages is not None:
+                found.ages.setdefault((source, one.ages), {}).update(dict.fromkeys(cuts))
+            for scan, _ in one.needed if one.additive else ():
+                found.scans.setdefault((source, self.plan.scan_of(scan, grain)), {}).update(dict.fromkeys(cuts))
+        return found
 
 
 def _lags(measure: Measure) -> list[Versus]:

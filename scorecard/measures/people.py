@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from scorecard.book.model.metric import Manual
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
-from scorecard.measures.place import Here, Key, Moved, key_of
+from scorecard.measures.place import Key, key_of
 from scorecard.measures.plan import Lowered
 from scorecard.measures.ranges import DAY
 from scorecard.measures.slices import Slice
 from scorecard.measures.spans import EMPTY, Span, Spans
 from scorecard.measures.values import Cell, Given, SeriesKey
+
+if TYPE_CHECKING:
+    from scorecard.measures.scene import Scene
 
 NOBODY = "nobody has given a value"
 Values = dict[tuple[Grain, Key], Given]
@@ -26,7 +30,6 @@ class People:
     """Makes manual metrics from what people gave."""
 
     spans: Spans
-    now: datetime = datetime.max  # noqa: DTZ901 - set by look_at before anything is asked
     _given: tuple[Given, ...] = ()
     _values: dict[tuple[str, Slice | None], Values] = field(default_factory=dict)
     _stirred: bool = False
@@ -48,30 +51,44 @@ class People:
             found[one.metric] = (max(at, one.at), max(end, one.period.end))
         return found
 
-    def look_at(self, here: Mapping[str, Here], moved: Mapping[str, Moved], now: datetime) -> None:  # noqa: ARG002
-        self.now = now
-
     def stirred(self) -> bool:
         return self._stirred
 
     def grains(self, one: Lowered) -> Sequence[Grain]:
         return one.grains
 
-    def span(self, one: Lowered, grain: Grain) -> Span:
+    def span(self, scene: Scene, one: Lowered, grain: Grain) -> Span:
         """From the first period that anybody gave a value for."""
-        firsts = [g.period.first for g in self._given if g.metric == one.metric.name and g.period.start <= self.now]
-        return self.spans.span(grain, min(firsts), self.now) if firsts else EMPTY
+        now = scene.needs.now
+        firsts = [g.period.first for g in self._given if g.metric == one.metric.name and g.period.start <= now]
+        return self.spans.span(grain, min(firsts), now) if firsts else EMPTY
 
-    def slices(self, one: Lowered, grain: Grain) -> tuple[Slice, ...]:  # noqa: ARG002 - at every grain the same
+    def slices(self, scene: Scene, one: Lowered, grain: Grain) -> tuple[Slice, ...]:  # noqa: ARG002 - at every grain the same
         return tuple(sorted(s for name, s in self._values if name == one.metric.name and s is not None))
 
-    def cells(self, one: Lowered, key: SeriesKey, span: Span, before: Sequence[Cell]) -> Sequence[Cell]:  # noqa: ARG002
+    def cells(
+        self,
+        scene: Scene,
+        one: Lowered,
+        key: SeriesKey,
+        span: Span,
+        before: Sequence[Cell],  # noqa: ARG002
+    ) -> Sequence[Cell]:
         """They are few: all are made anew."""
         values = self._values.get((key[0], key[2]), {})
         inside = _inside(values, one.metric.grain, span)
-        return [self._cell(one, period, values, inside.get(i, [])) for i, period in enumerate(span.periods)]
+        return [
+            self._cell(one, period, values, inside.get(i, []), scene.needs.now) for i, period in enumerate(span.periods)
+        ]
 
-    def cut_cell(self, one: Lowered, slice_: Slice | None, running: Period, other: Period) -> Cell | None:
+    def cut_cell(
+        self,
+        scene: Scene,  # noqa: ARG002
+        one: Lowered,
+        slice_: Slice | None,
+        running: Period,
+        other: Period,
+    ) -> Cell | None:
         """A longer period is compared up to as many of its shorter ones as the running one has reached."""
         if running.grain == one.metric.grain or other == running:
             return None
@@ -85,7 +102,7 @@ class People:
             one, [g for p in until if _valued(g := values.get((p.grain, key_of(p)))) and g is not None], None
         )
 
-    def _cell(self, one: Lowered, period: Period, values: Values, inside: Sequence[Given]) -> Cell:
+    def _cell(self, one: Lowered, period: Period, values: Values, inside: Sequence[Given], now: datetime) -> Cell:
         direct = values.get((period.grain, key_of(period)))
         if direct is not None:
             if direct.value is None:
@@ -94,7 +111,7 @@ class People:
             return Cell(direct.value, n=1, told=told)
         if period.grain == one.metric.grain or not inside:
             return Cell(missing=NOBODY)
-        closed = period.end <= self.now
+        closed = period.end <= now
         return _folded(one, inside, len(self._shorter(one, period)) if closed else None)
 
     def _shorter(self, one: Lowered, period: Period) -> list[Period]:

@@ -35,10 +35,11 @@ from scorecard.measures.slices import Slicing
 from scorecard.measures.spans import Spans
 from scorecard.measures.sql import Made
 from scorecard.measures.states.settled import Settled
+from scorecard.measures.states.tails import Tails
 from scorecard.measures.store import calendar_id, write_days
 from scorecard.measures.types import Types
 from scorecard.measures.upkeep import Upkeep
-from scorecard.measures.values import Given, Measured, Series, SeriesKey
+from scorecard.measures.values import Given, Measured
 from scorecard.measures.windows import Windows
 from scorecard.warehouse.engine import Engine, Standing, Touched
 
@@ -121,14 +122,14 @@ class Meter:
         problems = {**desk.plan.problems, **self._broken(desk)}
         problems |= desk.weaver.weave(here, moved, now, problems, self._attempt)
         problems |= lost_parts(desk.plan.lowered, problems)
-        sound = {k: s for k, s in desk.weaver.series.items() if k[0] not in problems}
-        problems |= desk.shares.bring_up(sound, here, moved, now, self._attempt)
-        desk.upkeep.settled.tidy(state for source in moved for state in desk.plan.states(source))
+        sound = desk.weaver.table.without(problems)
+        problems |= desk.shares.bring_up(sound, desk.weaver.needs, moved, self._attempt)
+        desk.upkeep.settled.tidy({source: desk.plan.states(source) for source in moved})
         rests = {s: r for s, r in desk.upkeep.rests.items() if s in here}
         return Measured(
-            series={k: s for k, s in sound.items() if k[0] not in problems},
+            series=sound.without(problems),
             problems={n: problems[n] for n in self.book.metrics if n in problems},
-            changed=None if anew else dict(desk.weaver.changed),
+            changed=None if anew else desk.weaver.changed,
             unassigned=self._unassigned(desk),
             future_rows={s: r.future for s, r in rests.items()},
             undated_rows={s: r.undated for s, r in rests.items()},
@@ -218,17 +219,16 @@ class Meter:
         problems |= lost_parts(lowered, problems)
         plan = gather({n: one for n, one in lowered.items() if n not in problems}, problems)
         grid = Grid(self.engine, plan, slicing, self.calendar)
-        settled = Settled(self.engine)
+        settled = Settled(self.engine, Tails(self.engine, tuple(plan.bags)))
         cuts = Cuts(self.engine, plan, slicing, grid, settled, CutDays(self.engine, plan))
         upkeep = Upkeep.opened(plan, grid, cuts, settled, self.book, self._attempt)
         spans = Spans(self.calendar)
-        needs = Needs(self.book, plan, cuts, spans)
+        needs = Needs(self.book, plan, spans)
         calendars = Calendars(self.book, self.calendar)
         people = People(spans)
-        windows = Windows(plan, grid, cuts, spans, needs, calendars)
-        series: dict[SeriesKey, Series] = {}
-        makers: dict[type, Maker] = {Cumulative: windows, Manual: people, Scaling: Elasticities(plan, series)}
-        weaver = Weaver(plan, grid, cuts, spans, needs, makers, calendars, Levels(grid, needs), series=series)
+        windows = Windows(plan, grid, spans, calendars)
+        makers: dict[type, Maker] = {Cumulative: windows, Manual: people, Scaling: Elasticities(plan)}
+        weaver = Weaver(plan, grid, cuts, spans, needs, makers, calendars, Levels(grid, needs))
         shares = Shares(self.book, plan, grid, cuts, needs, calendars)
         return _Desk(plan, {n: s.columns for n, s in standings.items()}, upkeep, weaver, shares, people)
 

@@ -16,15 +16,16 @@ from scorecard.ground.periods import Grain
 from scorecard.ground.periods.alike import alike
 from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.targets import FromSource, choose
-from scorecard.measures.cuts import Cut, Cuts
+from scorecard.measures.cuts import Cut, Cuts, Known
 from scorecard.measures.derive import base_cell, evaluate
 from scorecard.measures.grid import Grid
 from scorecard.measures.needs import Needs
 from scorecard.measures.place import Here, Key, key_of
 from scorecard.measures.plan import Lowered, Plan, Scan
 from scorecard.measures.slices import Slice
-from scorecard.measures.states.additive import NOTHING
-from scorecard.measures.values import Series, SeriesKey
+from scorecard.measures.states.additive import NOTHING, Amount
+from scorecard.measures.table import Table
+from scorecard.measures.values import SeriesKey
 
 MOST_PERIODS = 13
 """So many comparable periods are looked at, the newest ones."""
@@ -59,7 +60,8 @@ class Shares:
     calendars: Calendars
     found: dict[SeriesKey, tuple[float, ...]] = field(default_factory=dict)
     _here: Mapping[str, Here] = field(default_factory=dict)
-    _series: Mapping[SeriesKey, Series] = field(default_factory=dict)
+    _series: Table = field(default_factory=lambda: Table({}))
+    _reached: Known = field(default_factory=Known)
     _alike: dict[tuple[int, Grain, Key], tuple[Period, ...]] = field(default_factory=dict)
     _paced: tuple[tuple[Lowered, frozenset[str]], ...] | None = None
     _targeted: dict[tuple[SeriesKey, Key], bool] = field(default_factory=dict)
@@ -67,14 +69,14 @@ class Shares:
 
     def bring_up(
         self,
-        series: Mapping[SeriesKey, Series],
-        here: Mapping[str, Here],
+        series: Table,
+        needs: Needs,
         moved: Iterable[str],
-        now: datetime,
         attempt: Attempt,
     ) -> dict[str, Problem]:
         """Brings ``found`` up to date with what has moved. Gives the metrics for which that went wrong, and how."""
-        self._here, self._series = here, series
+        self.needs, self._here, self._series, self._reached = needs, needs.here, series, Known()
+        now = needs.now
         stirred, asked = frozenset(moved), list[_Asked]()
         before, self.found = self._known, {}
         self._known = {}
@@ -126,7 +128,8 @@ class Shares:
         )
         slices: list[Slice | None] = [None]
         if narrow:
-            slices += [key[2] for key in self._series if key[0] == metric.name and key[1] == metric.grain and key[2]]
+            group = self._series.groups.get((metric.name, metric.grain))
+            slices += [] if group is None else [s for s in group.slices if s is not None]
         for grain in one.grains:
             for slice_ in slices:
                 key = (metric.name, grain, slice_)
@@ -212,6 +215,8 @@ class Shares:
                             scans.setdefault(scan, []).append(cut)
         for source, scans in wanted.items():
             self.cuts.prepare(self._here[source], scans)
+            for scan, cuts in scans.items():
+                self._reached.take(self.cuts.amounts(self._here[source], scan, cuts))
 
     def _find(self, asked: _Asked) -> None:
         shares: list[float] = []
@@ -238,6 +243,13 @@ class Shares:
         if cut is None:
             return self._final((one.metric.name, asked.grain, asked.slice), period)
         ((scan, names),) = self.needs.states_at(one, asked.grain)
-        here = self._here[one.metric.source or ""]
-        amounts = [self.cuts.amounts(here, scan, name, cut).get(asked.slice, NOTHING) for name in names]
-        return base_cell(one, amounts).value
+        return base_cell(one, [self._amount(one, scan, name, cut, asked.slice) for name in names]).value
+
+    def _amount(self, one: Lowered, scan: Scan, name: str, cut: Cut, slice_: Slice | None) -> Amount:
+        """A state up to a cut. Raises what the engine raised where the rows do not go with it."""
+        if (name, cut) not in self._reached.amounts:
+            self._reached.take(self.cuts.amounts(self._here[one.metric.source or ""], scan, [cut]))
+        lost = self._reached.lost.get((name, cut))
+        if lost is not None:
+            raise lost
+        return self._reached.amounts[name, cut].get(slice_, NOTHING)

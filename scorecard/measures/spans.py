@@ -60,11 +60,12 @@ class Spans:
     def others(self, period: Period, versus: Versus) -> tuple[Period, ...] | None:
         """The periods it is compared with; None: it has no partner."""
         key = (key_of(period), period.grain, versus_name(versus))
-        if key not in self._others:
+        found = self._others.get(key, ())
+        if found == ():
             if len(self._others) > 500_000:
-                self._others.clear()
-            self._others[key] = compared(self.calendar, period, versus)
-        return self._others[key]
+                self._others.clear()  # another thread may be asking: it works out again what it misses
+            found = self._others[key] = compared(self.calendar, period, versus)
+        return found
 
 
 def days_up_to(calendar: Calendar, word: str, period: Period, moment: datetime) -> float:

@@ -15,6 +15,7 @@ from scorecard.ground.periods import GRAINS, Grain
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.aging import Aging, first_key, since_when
 from scorecard.measures.audit import Difference, compared, kept_of
+from scorecard.measures.counted import Counted
 from scorecard.measures.counting import Attempt, Counting
 from scorecard.measures.cuts import Cuts
 from scorecard.measures.grid import Grid
@@ -91,6 +92,8 @@ class Upkeep:
         if stale or touched or since is not None:
             self.settled.forget(set(states) - fresh, None)
             self.settled.forget(fresh, touched)
+            anew = set(states) - fresh - set(self.broken)
+            self.settled.tails.forget(source, touched if fresh and not anew else None)
             found = self._recount(here, states, fresh, skipped, days, later, since)
         elif given is not None:
             self._remember(here, states, Pending())
@@ -99,7 +102,8 @@ class Upkeep:
         again = renewed or before is None
         if again or touched:
             by_axis = {bag.time: self._ranges(days((bag.time,))) for bag in self.plan.bags if bag.source == source}
-            self.grid.reload(source, None if again else self._ranges(touched), by_axis, found.bags)
+            ranges = None if again else self._ranges(touched)
+            self.grid.reload(source, ranges, by_axis, found.bags, found.counted)
             self.cuts.forget(source, None if again else touched)
         if since is not None and not again:
             self.grid.renew_ages(source, {grain: first_key(here, grain, since) for grain in GRAINS}, found.ages)
@@ -198,7 +202,8 @@ class Upkeep:
                 self.broken.pop(state, None)
         self.broken |= counting.broken | aging.broken
         self._remember(here, states, pending)
-        return _Recounted(pending.bags[:bags], pending.bags[bags:])
+        counted = Counted(counting.again, {scan: self.plan.scans[scan] for scan in counting.again}, pending.additive)
+        return _Recounted(pending.bags[:bags], pending.bags[bags:], counted)
 
     def _counting(
         self,
@@ -276,23 +281,26 @@ class Upkeep:
         used = [c for c in axes(self.book, here.source) if column_kind(here.columns.get(c, "")) in ("instant", "date")]
         if not used:
             return Rest()
+        own = self.book.sources[here.source].time
+        place = used.index(own) if own in used else 0
         asked = []
         for column in used:
             limit = f"DATE '{here.today}'" if column_kind(here.columns[column]) == "date" else moment_literal(here.now)
-            rows = f"SELECT count(*) FROM {here.table} AS {ROWS} WHERE {ROWS}.{quoted(column)}"
-            asked += [f"({rows} > {limit})", f"({rows} IS NULL)"]
-        row = self.engine.query("SELECT " + ", ".join(f"{a} AS c_{i}" for i, a in enumerate(asked))).row(0)
-        own = self.book.sources[here.source].time
-        place = used.index(own) * 2 if own in used else 0
-        return Rest(row[place], row[place + 1], any(row[0::2]))
+            asked.append(f"> {limit}")
+        rows = f"SELECT count(*) FROM {here.table} AS {ROWS} WHERE {ROWS}"
+        parts = [f"({rows}.{quoted(column)} {after})" for column, after in zip(used, asked, strict=True)]
+        parts.append(f"({rows}.{quoted(used[place])} IS NULL)")  # of the others nobody asks: some have many
+        *ahead, undated = self.engine.query("SELECT " + ", ".join(f"{p} AS c_{i}" for i, p in enumerate(parts))).row(0)
+        return Rest(ahead[place], undated, any(ahead))
 
 
 @dataclass(frozen=True, slots=True)
 class _Recounted:
-    """What was counted again of quantiles and distinct values, and of ages."""
+    """What was counted again of quantiles and distinct values, of ages, and of additive states."""
 
     bags: Sequence[pl.DataFrame] = ()
     ages: Sequence[pl.DataFrame] = ()
+    counted: Counted | None = None
 
 
 @dataclass(frozen=True, slots=True)

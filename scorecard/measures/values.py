@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from math import isfinite
@@ -59,7 +59,7 @@ class Series:
     """
 
     periods: tuple[Period, ...]
-    cells: tuple[Cell, ...]
+    cells: Sequence[Cell]
     cuts: Mapping[str, Cell] = field(default_factory=dict)
 
 

@@ -10,18 +10,17 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from scorecard.book.calendars import Calendars
 from scorecard.book.model.metric import Cumulative, Formula
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
 from scorecard.measures.counting import ROWS_AT_ONCE
-from scorecard.measures.cuts import Cuts
 from scorecard.measures.derive import bag_cell, base_cell, formula_cell, open_names
+from scorecard.measures.grid import Cells as Numbers
 from scorecard.measures.grid import Grid
-from scorecard.measures.needs import Needs
-from scorecard.measures.place import NOT_YET, Here, Key, Moved, uncovered
+from scorecard.measures.place import NOT_YET, Here, Moved, uncovered
 from scorecard.measures.plan import Bag, Lowered, Plan
 from scorecard.measures.ranges import DAY, until_moment
 from scorecard.measures.slices import Slice
@@ -29,8 +28,12 @@ from scorecard.measures.spans import EMPTY, Span, Spans, days_up_to, last_day, r
 from scorecard.measures.states.additive import NOTHING, Amount
 from scorecard.measures.states.bags import questions, together
 from scorecard.measures.states.rows import Piece, Rows
-from scorecard.measures.states.settled import Line
+from scorecard.measures.states.stretches import Line
+from scorecard.measures.table import Cells, Moves
 from scorecard.measures.values import Cell, SeriesKey
+
+if TYPE_CHECKING:
+    from scorecard.measures.scene import Scene
 
 WINDOWS_AT_ONCE = 400
 """So many windows are asked for in one statement at most."""
@@ -46,24 +49,20 @@ class Window(NamedTuple):
 
 @dataclass(slots=True)
 class Windows:
-    """Computes cumulative metrics. ``here``: each loaded source as it is now, set before anything is asked."""
+    """Computes cumulative metrics. ``look_at`` says what has moved in this measuring; who asks later needs none of it."""
 
     plan: Plan
     grid: Grid
-    cuts: Cuts
     spans: Spans
-    needs: Needs
     calendars: Calendars
-    here: Mapping[str, Here] = field(default_factory=dict)
     moved: Mapping[str, Moved] = field(default_factory=dict)
-    now: datetime = datetime.max  # noqa: DTZ901 - set with here
-    _firsts: dict[SeriesKey, tuple[date | None, ...]] = field(default_factory=dict)
+    _firsts: dict[tuple[str, Grain], Mapping[Slice | None, tuple[date | None, ...]]] = field(default_factory=dict)
+    _moves: dict[tuple[str, str], Moves] = field(default_factory=dict)
     _lines: dict[tuple[str, Window], Line] = field(default_factory=dict)
 
-    def look_at(self, here: Mapping[str, Here], moved: Mapping[str, Moved], now: datetime) -> None:
-        """Everything from here on is as of ``now``."""
-        self.here, self.moved, self.now = here, moved, now
-        self._lines.clear()
+    def look_at(self, moved: Mapping[str, Moved]) -> None:
+        """What has moved since the last measuring."""
+        self.moved, self._moves, self._lines = moved, {}, {}
 
     def stirred(self) -> bool:
         """Rows are all that it rests on."""
@@ -75,47 +74,49 @@ class Windows:
         """All from its own on, whatever those of the metric that runs up: it is made of days."""
         return one.grains
 
-    def span(self, one: Lowered, grain: Grain) -> Span:
+    def span(self, scene: Scene, one: Lowered, grain: Grain) -> Span:
         """The periods of a cumulative metric: from its youngest source's first row."""
         found = []
-        for base in self.needs.bases(one):
-            here = self.here.get(base.metric.source or "")
+        for base in scene.needs.bases(one):
+            here = scene.here.get(base.metric.source or "")
             if here is None or base.scan is None:
                 return EMPTY
-            found.append(self.spans.span(grain, here.first_day(base.scan.time), self.now))
+            found.append(self.spans.span(grain, here.first_day(base.scan.time), scene.needs.now))
         return min(found, key=len) if found else EMPTY
 
-    def slices(self, one: Lowered, grain: Grain) -> tuple[Slice, ...]:  # noqa: ARG002 - at every grain the same
+    def slices(self, scene: Scene, one: Lowered, grain: Grain) -> tuple[Slice, ...]:  # noqa: ARG002 - at every grain the same
         """The slices that all it rests on have."""
         lines = []
-        for base in self.needs.bases(one):
+        for base in scene.needs.bases(one):
             split = base.metric.split
-            known = {} if base.scan is None else self.grid.first_days.get(base.scan, {})
+            known = {} if base.scan is None else scene.first_days.get(base.scan, {})
             lines.append({s for s in known if split is not None and s[0] == split.kind})
         return tuple(sorted(set.intersection(*lines))) if lines else ()
 
-    def first_day(self, base: Lowered, slice_: Slice | None) -> date | None:
-        here = self.here.get(base.metric.source or "")
-        if here is None or base.scan is None:
-            return None
-        if slice_ is None:
-            return here.first_day(base.scan.time)
-        return self.grid.first_days.get(base.scan, {}).get(slice_)
+    def moves(
+        self, scene: Scene, one: Lowered, grain: Grain, span: Span, slices: Iterable[Slice | None], known: int
+    ) -> Moves:
+        """Where the series of a metric may differ: windows with touched days, what was running or not covered, and all that
+        is new; everywhere in a slice that begins elsewhere. ``known``: so many places there were."""
+        bases = scene.needs.bases(one)
+        firsts = {slice_: tuple(scene.first_day(base, slice_) for base in bases) for slice_ in slices}
+        before = self._firsts.get((one.metric.name, grain), {})
+        self._firsts[one.metric.name, grain] = firsts
+        whole = frozenset(range(len(span)))
+        own = {slice_: whole for slice_, first in firsts.items() if before.get(slice_) != first}
+        found = self._moves[one.metric.name, grain] = Moves(self._dirty(scene, one, span, known), own)
+        return found
 
-    def _dirty(self, one: Lowered, key: SeriesKey, span: Span, known: int) -> Sequence[int]:
-        """The places to compute again: windows with touched days, what was running or not covered, and all that is new."""
+    def _dirty(self, scene: Scene, one: Lowered, span: Span, known: int) -> frozenset[int]:
         measure = _measure(one)
-        firsts = tuple(self.first_day(base, key[2]) for base in self.needs.bases(one))
-        same = self._firsts.get(key) == firsts
-        self._firsts[key] = firsts
         found = set(range(max(0, min(known, len(span)) - 1), len(span)))
         begins = [p.first for p in span.periods]
-        for base in self.needs.bases(one):
+        for base in scene.needs.bases(one):
             moved = self.moved.get(base.metric.source or "")
             if moved is None:
                 continue
-            if moved.keys is None or not same:
-                return range(len(span))
+            if moved.keys is None:
+                return frozenset(range(len(span)))
             loaded_before, days = moved.loaded_before, moved.keys.get("day", frozenset())
             for day in days:
                 until, index = reach(self.spans.calendar, measure, day), max(0, bisect_right(begins, day) - 1)
@@ -128,49 +129,68 @@ class Windows:
                 if loaded_before is not None and span.periods[index].end <= loaded_before:
                     break
                 found.add(index)
-        return sorted(found)
+        return frozenset(found)
 
     # -- values ------------------------------------------------------------------------------------------------
 
-    def cells(self, one: Lowered, key: SeriesKey, span: Span, before: Sequence[Cell]) -> Sequence[Cell]:
+    def cells(self, scene: Scene, one: Lowered, key: SeriesKey, span: Span, before: Sequence[Cell]) -> Sequence[Cell]:
         """Every cell of a cumulative metric's span; those of ``before`` stay where nothing in their window has moved."""
         found = [*before[: len(span)], *[Cell()] * (len(span) - len(before))]
-        dirty = self._dirty(one, key, span, len(before))
-        for index, cell in self._line(one, self.plan.lowered[one.parts[0]], key[2], span, dirty).items():
+        moves = self._moves.get((key[0], key[1]))
+        dirty = range(len(span)) if moves is None or not before else sorted(moves.of(key[2]))
+        for index, cell in self._line(scene, one, self.plan.lowered[one.parts[0]], key[2], span, dirty).items():
             found[index] = cell
         return found
 
+    def whole(self, scene: Scene, one: Lowered, slice_: Slice | None, span: Span) -> Cells:
+        """The same, all of it worked out when the first cell is asked for: one window follows from the other."""
+        made: list[Mapping[int, Cell]] = []
+
+        def cell(index: int) -> Cell:
+            if not made:
+                made.append(self._line(scene, one, self.plan.lowered[one.parts[0]], slice_, span, range(len(span))))
+            return made[0][index]
+
+        return Cells(len(span), cell)
+
+    def one(self, scene: Scene, one: Lowered, slice_: Slice | None, span: Span, index: int) -> Cell:
+        """The cell of a single period."""
+        return self._line(scene, one, self.plan.lowered[one.parts[0]], slice_, span, [index])[index]
+
     def _line(
-        self, one: Lowered, part: Lowered, slice_: Slice | None, span: Span, dirty: Sequence[int]
+        self, scene: Scene, one: Lowered, part: Lowered, slice_: Slice | None, span: Span, dirty: Sequence[int]
     ) -> Mapping[int, Cell]:
         if part.parts:
-            lines = {name: self._line(one, self.plan.lowered[name], slice_, span, dirty) for name in part.parts}
+            lines = {name: self._line(scene, one, self.plan.lowered[name], slice_, span, dirty) for name in part.parts}
             return {
-                i: self._formula(one, part, slice_, span.periods[i], {n: c[i] for n, c in lines.items()}) for i in dirty
+                i: self._formula(scene, one, part, slice_, span.periods[i], {n: c[i] for n, c in lines.items()})
+                for i in dirty
             }
-        here = self.here.get(part.metric.source or "")
+        here = scene.here.get(part.metric.source or "")
         if here is None:
             return dict.fromkeys(dirty, Cell(missing=NOT_YET))
-        first = self.first_day(part, slice_)
+        first = scene.first_day(part, slice_)
         missing = {i: uncovered(here, first, span.periods[i]) for i in dirty}
-        asked = {i: self._window(one, part, span.periods[i]) for i in dirty if missing[i] is None}
+        asked = {i: self._window(scene, one, part, span.periods[i]) for i in dirty if missing[i] is None}
         found: dict[int, Cell] = {i: Cell(missing=why) for i, why in missing.items() if why is not None}
         if part.bag is not None:
-            return found | self._from_rows(one, part, here, slice_, span, asked)
-        return found | self._added_up(part, slice_, asked)
+            return found | self._from_rows(scene, one, part, here, slice_, span, asked)
+        return found | self._added_up(scene, part, slice_, asked)
 
-    def _window(self, one: Lowered, part: Lowered, period: Period) -> Window:
+    def _window(self, scene: Scene, one: Lowered, part: Lowered, period: Period) -> Window:
         """Of a period: up to its last day, or the day of the newest data where it runs."""
         last = period.until - DAY
-        if period.end > self.now:
-            mark = self.needs.mark(part)
+        if period.end > scene.needs.now:
+            mark = scene.needs.mark(part)
             last = period.first if mark is None else last_day(self.spans.calendar, period, mark)
         return Window(window_first(self.spans.calendar, _measure(one), last), period.until)
 
-    def _added_up(self, part: Lowered, slice_: Slice | None, asked: Mapping[int, Window]) -> dict[int, Cell]:
+    def _added_up(
+        self, scene: Scene, part: Lowered, slice_: Slice | None, asked: Mapping[int, Window]
+    ) -> dict[int, Cell]:
         """From the kept days, each added once as long as the window only grows or moves on."""
-        (states,) = [names for _, names in self.needs.states_at(part, "day")]
-        lines = [self.grid.of(name, "day").get(slice_, {}) for name in states]
+        (states,) = [names for _, names in scene.needs.states_at(part, "day")]
+        lines = [scene.amounts.get((name, "day"), {}) for name in states]
         reversible = all(atom.fold in ("count", "sum") for atom in part.atoms)
         sums, done = [NOTHING] * len(lines), Window(date.min, date.min)
         found = {}
@@ -180,9 +200,9 @@ class Windows:
                 sums, done = [NOTHING] * len(lines), Window(window.first, window.first)
             for number, line in enumerate(lines):
                 total = sums[number]
-                for amount in _days(line, done.first, window.first):
+                for amount in _days(line, slice_, done.first, window.first):
                     total = total.minus(amount)
-                for amount in _days(line, done.until, window.until):
+                for amount in _days(line, slice_, done.until, window.until):
                     total = total.plus(amount)
                 sums[number] = total
             done = window
@@ -191,6 +211,7 @@ class Windows:
 
     def _from_rows(
         self,
+        scene: Scene,
         one: Lowered,
         part: Lowered,
         here: Here,
@@ -200,13 +221,13 @@ class Windows:
     ) -> dict[int, Cell]:
         """Distinct values and quantiles: the running period from what is settled, the others from the rows of their windows."""
         assert part.bag is not None  # noqa: S101 - the caller has looked
-        closed = {i: w for i, w in asked.items() if span.periods[i].end <= self.now}
+        closed = {i: w for i, w in asked.items() if span.periods[i].end <= scene.needs.now}
         found: dict[int, Cell] = {}
         lines = self._read(part.bag, here, closed.values())
         found |= {i: bag_cell(part, lines[w].get(slice_)) for i, w in closed.items()}
         for index in asked.keys() - closed.keys():
-            cut = self.needs.window_cut(one, part, span.periods[index], span.periods[index])
-            line = {} if cut is None else self.cuts.bag(here, part.bag, cut)
+            cut = scene.needs.window_cut(one, part, span.periods[index], span.periods[index])
+            line = {} if cut is None else scene.known.lines[part.bag.id, cut]
             found[index] = bag_cell(part, line.get(slice_))
         return found
 
@@ -230,6 +251,7 @@ class Windows:
 
     def _formula(
         self,
+        scene: Scene,
         one: Lowered,
         part: Lowered,
         slice_: Slice | None,
@@ -242,7 +264,7 @@ class Windows:
 
         def look(_: str, name: str) -> float | None:
             if name in ("days", "workdays"):
-                return self._elapsed(one, part, name, slice_, period, moment)
+                return self._elapsed(scene, one, part, name, slice_, period, moment)
             return values[name].value
 
         def missing() -> str:
@@ -252,13 +274,20 @@ class Windows:
         return formula_cell(measure.expression.tree, look, missing)
 
     def _elapsed(
-        self, one: Lowered, part: Lowered, word: str, slice_: Slice | None, period: Period, moment: datetime | None
+        self,
+        scene: Scene,
+        one: Lowered,
+        part: Lowered,
+        word: str,
+        slice_: Slice | None,
+        period: Period,
+        moment: datetime | None,
     ) -> float:
         """Days or workdays of the window, in a running period (or one cut like it) those up to the cut."""
         calendar = self.calendars.of(part.metric, slice_)
         if moment is None:
-            marks = [m for b in self.needs.bases(part) if (m := self.needs.mark(b)) is not None]
-            moment = min([period.end, *(marks if period.end > self.now else ())])
+            marks = [m for b in scene.needs.bases(part) if (m := scene.needs.mark(b)) is not None]
+            moment = min([period.end, *(marks if period.end > scene.needs.now else ())])
         last = last_day(calendar, period, moment)
         first = window_first(calendar, _measure(one), last)
         before = (last - first).days if word == "days" else calendar.workdays_in(first, last)
@@ -267,34 +296,38 @@ class Windows:
 
     # -- at a cut ----------------------------------------------------------------------------------------------
 
-    def cut_cell(self, one: Lowered, slice_: Slice | None, running: Period, other: Period) -> Cell | None:
+    def cut_cell(self, scene: Scene, one: Lowered, slice_: Slice | None, running: Period, other: Period) -> Cell | None:
         """The value in ``other``, cut as the running period is; None where that does not cut it."""
-        return self._cut(one, self.plan.lowered[one.parts[0]], slice_, running, other)
+        return self._cut(scene, one, self.plan.lowered[one.parts[0]], slice_, running, other)
 
-    def _cut(self, one: Lowered, part: Lowered, slice_: Slice | None, running: Period, other: Period) -> Cell | None:
+    def _cut(
+        self, scene: Scene, one: Lowered, part: Lowered, slice_: Slice | None, running: Period, other: Period
+    ) -> Cell | None:
         if part.parts:
-            values = {n: self._cut(one, self.plan.lowered[n], slice_, running, other) for n in part.parts}
+            values = {n: self._cut(scene, one, self.plan.lowered[n], slice_, running, other) for n in part.parts}
             if all(cell is None for cell in values.values()):
                 return None
             whole = Span((other,), (other.first,), {})
             for name in [n for n, cell in values.items() if cell is None]:
-                values[name] = self._line(one, self.plan.lowered[name], slice_, whole, [0])[0]
-            marks = [m for b in self.needs.bases(part) if (m := self.needs.mark(b)) is not None]
+                values[name] = self._line(scene, one, self.plan.lowered[name], slice_, whole, [0])[0]
+            marks = [m for b in scene.needs.bases(part) if (m := scene.needs.mark(b)) is not None]
             moment = self.spans.calendar.cut(running, other, min(marks)) if marks else other.start
-            return self._formula(one, part, slice_, other, {n: c for n, c in values.items() if c is not None}, moment)
-        here = self.here.get(part.metric.source or "")
+            return self._formula(
+                scene, one, part, slice_, other, {n: c for n, c in values.items() if c is not None}, moment
+            )
+        here = scene.here.get(part.metric.source or "")
         if here is None:
             return Cell(missing=NOT_YET)
-        missing = uncovered(here, self.first_day(part, slice_), other)
+        missing = uncovered(here, scene.first_day(part, slice_), other)
         if missing:
             return Cell(missing=missing)
-        cut = self.needs.window_cut(one, part, running, other)
+        cut = scene.needs.window_cut(one, part, running, other)
         if cut is None:
             return None
         if part.bag is not None:
-            return bag_cell(part, self.cuts.bag(here, part.bag, cut).get(slice_))
-        ((scan, names),) = self.needs.states_at(part, "day")
-        return base_cell(part, [self.cuts.amounts(here, scan, name, cut).get(slice_, NOTHING) for name in names])
+            return bag_cell(part, scene.known.lines[part.bag.id, cut].get(slice_))
+        ((_, names),) = scene.needs.states_at(part, "day")
+        return base_cell(part, scene.up_to(names, slice_, cut))
 
 
 def _measure(one: Lowered) -> Cumulative:
@@ -303,10 +336,11 @@ def _measure(one: Lowered) -> Cumulative:
     return measure
 
 
-def _days(line: Mapping[Key, Amount], first: date, until: date) -> Iterable[Amount]:
-    """The amounts of the days from one to before another, as far as there are any."""
+def _days(numbers: Numbers, slice_: Slice | None, first: date, until: date) -> Iterable[Amount]:
+    """The amounts of a slice on the days from one to before another, as far as there are any."""
     for ordinal in range(first.toordinal(), until.toordinal()):
-        amount = line.get(date.fromordinal(ordinal))
+        line = numbers.get(date.fromordinal(ordinal))
+        amount = None if line is None else line.get(slice_)
         if amount is not None:
             yield amount
 

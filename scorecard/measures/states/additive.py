@@ -156,16 +156,18 @@ def _aggregates(atom: Atom, i: int) -> list[str]:
 
 def as_rows(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """The wide answer of ``scan_sql`` as one row per state, bucket and slice; rows that say nothing are left out."""
-    parts = [pl.DataFrame(schema=SCHEMA)]
+    parts = [pl.LazyFrame(schema=SCHEMA)]
     for index, name in enumerate(names):
-        rows = frame.select(
+        rows = frame.lazy().select(
             pl.lit(name).alias("state"),
             pl.col("bucket").cast(SCHEMA["bucket"]),
             pl.col("slice").cast(pl.String),
             *(_stored(frame, key, index) for key in ("a", "b", "n", "bad", "low", "high")),
         )
         parts.append(rows.filter((pl.col("n") > 0) | (pl.col("bad") > 0)))
-    return pl.concat(parts)
+    made = pl.concat(parts).collect()  # all at once: a plan for each state costs more than its rows
+    assert isinstance(made, pl.DataFrame)  # noqa: S101 - tells mypy
+    return made
 
 
 def _stored(frame: pl.DataFrame, key: str, index: int) -> pl.Expr:

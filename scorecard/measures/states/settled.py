@@ -8,28 +8,26 @@ where it cannot be (the quantile has left its window), there is none, and all ro
 
 from __future__ import annotations
 
-import math
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from fractions import Fraction
 from typing import NamedTuple
 
 import polars as pl
 
 from scorecard.measures.plan import Bag
-from scorecard.measures.ranges import column, day_literal, day_of, within
 from scorecard.measures.slices import Slice
-from scorecard.measures.sql import ROWS, literal
+from scorecard.measures.sql import literal
 from scorecard.measures.states.additive import finite
 from scorecard.measures.states.rows import Piece, Rows, Slices, guarded
+from scorecard.measures.states.stretches import NOTHING, Distinct, Line, Quantile, Seen, Window, between_values
+from scorecard.measures.states.tails import Day, Tail, Tails, counted, has, word_of
 from scorecard.warehouse.engine import Engine
 
-Number = tuple[int, int, float | None]
-"""(values counted, values not finite, the number)."""
-Line = dict[Slice | None, Number]
+Place = tuple[str, date, date]
+"""(bag, first day, day after the last settled one)."""
 Lines = dict[tuple[str, "Stretch"], Line]
 MARGIN = 0.01
 """How far a window reaches on either side of its quantile, as a share of the values."""
@@ -50,24 +48,15 @@ class Stretch(NamedTuple):
     before: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The settled values of a slice around a quantile: ``below`` lie under the first of them; ``n`` in all."""
-
-    n: int
-    bad: int
-    below: int
-    values: array[float]
-
-
 @dataclass(slots=True)
 class Settled:
     """Remembers settled days of some bags. ``fused``: how this engine rounds between two values (None: not known yet)."""
 
     engine: Engine
-    _windows: dict[tuple[str, date, date], dict[Slice | None, Window]] = field(default_factory=dict)
-    _counts: dict[tuple[str, date, date], dict[Slice | None, tuple[int, int]]] = field(default_factory=dict)
-    _used: set[tuple[str, date, date]] = field(default_factory=set)
+    tails: Tails
+    _windows: dict[Place, Mapping[Slice | None, Window]] = field(default_factory=dict)
+    _seen: dict[Place, Seen] = field(default_factory=dict)
+    _used: set[Place] = field(default_factory=set)
     _fused: bool | None = None
 
     def forget(self, states: Iterable[str], days: Iterable[date] | None) -> None:
@@ -75,24 +64,25 @@ class Settled:
         names = set(states)
         touched = None if days is None else sorted(days)
 
-        def stays(key: tuple[str, date, date]) -> bool:
+        def stays(key: Place) -> bool:
             if key[0] not in names:
                 return True
             return touched is not None and bisect_left(touched, key[1]) == bisect_left(touched, key[2])
 
         self._windows = {k: v for k, v in self._windows.items() if stays(k)}
-        self._counts = {k: v for k, v in self._counts.items() if stays(k)}
+        self._seen = {k: v for k, v in self._seen.items() if stays(k)}
 
-    def tidy(self, states: Iterable[str]) -> None:
-        """Forgets what these states were not asked for since the last time."""
-        names = set(states)
+    def tidy(self, sources: Mapping[str, Iterable[str]]) -> None:
+        """Forgets what the states of some sources were not asked for since the last time."""
+        names = {name for states in sources.values() for name in states}
         self._windows = {k: v for k, v in self._windows.items() if k[0] not in names or k in self._used}
-        self._counts = {k: v for k, v in self._counts.items() if k[0] not in names or k in self._used}
-        self._used.clear()
+        self._seen = {k: v for k, v in self._seen.items() if k[0] not in names or k in self._used}
+        self._used = {k for k in self._used if k[0] not in names}
+        self.tails.tidy(sources)
 
     def split_for(self, bag: Bag, first: date, touched: date, today: date) -> date | None:
         """Where the tail should begin: with settled days that are known, else at the first touched one; None: too far back."""
-        known = self._windows if bag.q is not None else self._counts
+        known = self._windows if bag.q is not None else self._seen
         found = [s for state, begin, s in known if state == bag.id and begin == first and s <= touched]
         best = max(found, default=touched)
         best = best if (today - best).days <= LONGEST_TAIL else touched
@@ -103,42 +93,28 @@ class Settled:
     ) -> Lines:
         """Numbers of bags of one axis and split over stretches (bag → its own), as far as they can be said."""
         found: Lines = {}
-        groups: dict[tuple[str, str | None, tuple[Stretch, ...]], list[Bag]] = {}
-        for bag in bags:
-            own = tuple(stretches.get(bag.id, ()))
-            if own and bag.q is not None:
-                groups.setdefault((bag.value, bag.condition, own), []).append(bag)
-            elif own:
-                found |= self._distinct(bag, rows, slices, own)
-        for (_, _, own), alike in groups.items():
-            found |= self._quantiles(alike, rows, slices, own)
-        self._used |= {(state, s.first, s.split) for state, s in found}
-        return found
-
-    # -- quantiles ---------------------------------------------------------------------------------------------
-
-    def _quantiles(
-        self, bags: Sequence[Bag], rows: Rows, slices: Slices, stretches: Sequence[Stretch]
-    ) -> dict[tuple[str, Stretch], Line]:
-        """Those quantiles of one value that can be said without all rows: (bag, stretch) → slice → number.
-
-        ``bags`` share value, condition and split; ``rows`` gives table, axis and the bound of all rows.
-        """
         if self._fused is None and not self._learn():
-            return {}
-        for stretch in stretches:
-            if any((b.id, stretch.first, stretch.split) not in self._windows for b in bags):
-                self._settle_windows(bags, rows, slices, stretch.first, stretch.split)
-        tails = self._tails(bags[0], rows, slices, stretches)
-        found: dict[tuple[str, Stretch], Line] = {}
-        for number, stretch in enumerate(stretches):
-            for bag in bags:
-                windows = self._windows[bag.id, stretch.first, stretch.split]
-                line = self._merged(bag.q or 0.0, windows, tails[number])
-                if line is not None:
-                    found[bag.id, stretch] = line
-                else:
-                    del self._windows[bag.id, stretch.first, stretch.split]
+            return found
+        tails: dict[tuple[date, date, datetime | None], Tail] = {}
+        alike: dict[tuple[str, str | None, Stretch], list[Bag]] = {}
+        for bag in bags:
+            for stretch in stretches.get(bag.id, ()):
+                if bag.q is not None:
+                    alike.setdefault((bag.value, bag.condition, stretch), []).append(bag)
+                place = (stretch.split, stretch.until, stretch.before)
+                if place not in tails:
+                    tails[place] = self.tails.tail(bag, rows, slices, place[:2], stretch.before)
+                if bag.q is None and tails[place].knows(self.tails.name_of(bag)):
+                    seen = self._seen_of(bag, rows, slices, stretch, tails[place])
+                    found[bag.id, stretch] = Distinct(seen, tails[place], self.tails.name_of(bag))
+        for (_, _, stretch), some in alike.items():
+            tail = tails[stretch.split, stretch.until, stretch.before]
+            name = self.tails.name_of(some[0])
+            if tail.knows(name):
+                found |= {
+                    (state, stretch): line for state, line in self._quantiles(some, rows, slices, stretch, tail, name)
+                }
+        self._used |= {(state, s.first, s.split) for state, s in found}
         return found
 
     def _learn(self) -> bool:
@@ -153,11 +129,53 @@ class Settled:
                 return True
         return False
 
-    def _settle_windows(self, bags: Sequence[Bag], rows: Rows, slices: Slices, first: date, split: date) -> None:
-        """Reads all rows of the settled days once: how many there are, and those around each quantile."""
+    # -- quantiles ---------------------------------------------------------------------------------------------
+
+    def _quantiles(
+        self, bags: Sequence[Bag], rows: Rows, slices: Slices, stretch: Stretch, tail: Tail, name: str
+    ) -> list[tuple[str, Quantile]]:
+        """Quantiles of one value. Those of all rows are worked out at once; those up to a moment when they are asked for, so
+        their windows must hold whatever part of the tail that is."""
+        places = [(bag.id, stretch.first, stretch.split) for bag in bags]
+
+        def lines() -> list[tuple[str, Quantile]]:
+            made = (
+                Quantile(b.q or 0.0, self._windows[p], tail, name, fused=bool(self._fused))
+                for b, p in zip(bags, places, strict=True)
+            )
+            return list(zip((bag.id for bag in bags), made, strict=True))
+
+        if all(place in self._windows for place in places):
+            if stretch.before is None:
+                found = lines()
+                if all(line.inside() for _, line in found):
+                    return found
+            elif all(
+                self._windows[place].get(s, NOTHING).holds(bag.q or 0.0, tail.most(s))
+                for bag, place in zip(bags, places, strict=True)
+                for s in tail.bits
+            ):
+                return lines()
+        self._settle_windows(bags, rows, slices, stretch, {slice_: tail.most(slice_) for slice_ in tail.bits})
+        return lines()
+
+    def _settle_windows(
+        self, bags: Sequence[Bag], rows: Rows, slices: Slices, stretch: Stretch, most: Mapping[Slice | None, int]
+    ) -> None:
+        """Reads all rows of the settled days once: how many there are, and those around each quantile.
+
+        ``most``: slice → so many values come now. There is room for twice as many, and for some days of as many as there were:
+        a day that goes on must not leave it with every tick.
+        """
+        first, split = stretch.first, stretch.split
         source = self._source(bags[0], rows, slices, Piece(((first, split),), bucket=first))
+        sizes = self.engine.query(f"SELECT kind, name, count(v) AS n FROM ({source}) AS s GROUP BY kind, name").rows()
+        coming = [2 * most.get((k, s) if k else None, 0) / n for k, s, n in sizes if n > ALL_OF]
+        total = max((n for _, _, n in sizes), default=0)
+        usual = [3 / (split - first).days, ALL_OF / total] if total else []
+        margin = min(1.0, MARGIN + max([*coming, *usual], default=0.0))
         bounds = ", ".join(
-            f"quantile_disc(f, {max(0.0, b.q - MARGIN)!r}) AS lo_{i}, quantile_disc(f, {min(1.0, b.q + MARGIN)!r}) AS hi_{i}"
+            f"quantile_disc(f, {max(0.0, b.q - margin)!r}) AS lo_{i}, quantile_disc(f, {min(1.0, b.q + margin)!r}) AS hi_{i}"
             for i, b in enumerate(bags)
             if b.q is not None
         )
@@ -166,7 +184,7 @@ class Settled:
             f"FROM (SELECT *, {finite('v')} AS f FROM ({source}) AS s) AS m GROUP BY kind, name"
         )
         for i, bag in enumerate(bags):
-            self._windows[bag.id, first, split] = {}
+            made: dict[Slice | None, Window] = {}
             limits = [
                 (r["kind"], r["name"], r["least"], r["most"])
                 if r["n"] <= ALL_OF
@@ -189,25 +207,8 @@ class Settled:
             }  # fmt: skip
             for kind, name, n, bad in known.select("kind", "name", "n", "bad").rows():
                 below, window = windows.get((kind, name), (0, array("d")))
-                self._windows[bag.id, first, split][(kind, name) if kind else None] = Window(n, bad, below, window)
-
-    def _tails(
-        self, bag: Bag, rows: Rows, slices: Slices, stretches: Sequence[Stretch]
-    ) -> list[dict[Slice | None, tuple[array[float], int]]]:
-        """For each stretch the tail's values by slice, sorted, and how many are not finite."""
-        pieces = {
-            (s.split, s.until, s.before): Piece(((s.split, s.until),), "day", s.first, s.split, s.before)
-            for s in stretches
-        }
-        places = {key: number for number, key in enumerate(pieces)}
-        answer = self.engine.query(self._source(bag, rows, slices, *pieces.values()))
-        tails: list[dict[Slice | None, tuple[array[float], int]]] = [{} for _ in pieces]
-        answer = answer.drop_nulls("v").sort("v")  # once: a sort for each group costs more than all of the reading
-        for (part, kind, name), group in answer.group_by("part", "kind", "name", maintain_order=True):
-            v = group["v"]
-            usable = _floats(v.filter(v.is_finite()))
-            tails[int(str(part))][(str(kind), str(name)) if kind else None] = (usable, len(v) - len(usable))
-        return [tails[places[s.split, s.until, s.before]] for s in stretches]
+                made[(kind, name) if kind else None] = Window(n, bad, below, window)
+            self._windows[bag.id, first, split] = made
 
     def _source(self, bag: Bag, rows: Rows, slices: Slices, *pieces: Piece) -> str:
         """Rows as part, kind, name and v: of the whole, and of the slices where the bag is split."""
@@ -219,149 +220,41 @@ class Settled:
             f"SELECT part, kind, name, v FROM ({read.select(values)}) AS r{i}" for i, read in enumerate(reads)
         )
 
-    def _merged(
-        self, q: float, windows: dict[Slice | None, Window], tails: dict[Slice | None, tuple[array[float], int]]
-    ) -> Line | None:
-        line: Line = {}
-        nothing = Window(0, 0, 0, array("d"))
-        for slice_ in {*windows, *tails}:
-            window = windows.get(slice_, nothing)
-            tail, bad = tails.get(slice_, (nothing.values, 0))
-            n = window.n + len(tail)
-            if n == 0:
-                line[slice_] = (0, window.bad + bad, None)
-                continue
-            place = (n - 1) * q
-            low, high = math.floor(place), math.ceil(place)
-            one, other = _ranked(window, tail, low), _ranked(window, tail, high)
-            if one is None or other is None:
-                return None
-            x = one if low == high else between_values(one, other, place - low, fused=bool(self._fused))
-            line[slice_] = (n, window.bad + bad, x)
-        return line
-
     # -- distinct values ---------------------------------------------------------------------------------------
 
-    def _distinct(
-        self, bag: Bag, rows: Rows, slices: Slices, stretches: Sequence[Stretch]
-    ) -> dict[tuple[str, Stretch], Line]:
-        """Distinct counts of stretches: the settled ones and those values of the tail that were not there before."""
-        for stretch in stretches:
-            if (bag.id, stretch.first, stretch.split) not in self._counts:
-                self._settle_counts(bag, rows, slices, stretch.first, stretch.split)
-        tails: dict[tuple[date, date, datetime | None], list[Stretch]] = {}
-        for stretch in stretches:
-            tails.setdefault((stretch.split, stretch.until, stretch.before), []).append(stretch)
-        alike = list(tails.values())
-        parts = [self._newcomers(bag, rows, slices, same, number) for number, same in enumerate(alike)]
-        found: dict[tuple[str, Stretch], Line] = {}
-        for stretch in stretches:
-            settled = self._counts[bag.id, stretch.first, stretch.split]
-            found[bag.id, stretch] = {s: (n, 0, float(d)) for s, (n, d) in settled.items()}
-        for number, kind, name, n, new in self.engine.query(" UNION ALL ".join(parts)).rows():
-            for stretch, values in zip(alike[number], new, strict=True):
-                line = found[bag.id, stretch]
-                slice_ = (kind, name) if kind else None
-                before, _, known = line.get(slice_, (0, 0, 0.0))
-                line[slice_] = (before + n, 0, (known or 0.0) + values)
-        return found
+    def _seen_of(self, bag: Bag, rows: Rows, slices: Slices, stretch: Stretch, tail: Tail) -> Seen:
+        """The settled values. Of a day that is over only those that its rows ask for are kept; where rows still come, all."""
+        place = (bag.id, stretch.first, stretch.split)
+        known = self._seen.get(place)
+        if known is None or (known.only is not None and known.only != tail.days):
+            whole = known is not None or stretch.before is None
+            known = self._seen[place] = self._settle_values(bag, rows, slices, stretch, None if whole else tail.days)
+        return known
 
-    def _settle_counts(self, bag: Bag, rows: Rows, slices: Slices, first: date, split: date) -> None:
-        source = self._values(bag, rows, slices, Piece(((first, split),), bucket=first))
-        once = f"SELECT kind, name, v, count(*) AS n FROM ({source}) AS s GROUP BY kind, name, v"
-        answer = self.engine.query(
-            f"SELECT kind, name, CAST(sum(n) AS BIGINT) AS n, count(*) AS d FROM ({once}) AS m GROUP BY kind, name"
+    def _settle_values(
+        self, bag: Bag, rows: Rows, slices: Slices, stretch: Stretch, only: tuple[Day, ...] | None
+    ) -> Seen:
+        source = self.tails.masked(
+            bag, rows, slices, ((stretch.first, stretch.split),), (f"{self.tails.value(bag, rows)} AS v",)
         )
-        self._counts[bag.id, first, split] = {(k, s) if k else None: (n, d) for k, s, n, d in answer.rows()}
-
-    def _values(self, bag: Bag, rows: Rows, slices: Slices, *pieces: Piece) -> str:
-        """Rows that count, as kind, name and v."""
-        only = "" if bag.condition is None else f" AND ({bag.condition})"
-        reads = [_with(rows, pieces, None, None)]
-        if bag.split is not None and slices:
-            reads.append(_with(rows, pieces, bag.split.column, slices))
-        return " UNION ALL ".join(
-            f"SELECT kind, name, v FROM ({read.select([f'{bag.value} AS v'])}{only}) AS r{i} WHERE v IS NOT NULL"
-            for i, read in enumerate(reads)
+        bits = self.tails.bits(bag, slices)
+        words = list(dict.fromkeys(word_of(bit) for bit in bits.values()))
+        n = self.engine.query(
+            f"SELECT {', '.join(words)}, count(*) AS n FROM ({source}) AS s WHERE v IS NOT NULL GROUP BY ALL"
         )
-
-    def _newcomers(self, bag: Bag, rows: Rows, slices: Slices, stretches: Sequence[Stretch], number: int) -> str:
-        """SQL for (number, kind, name, rows of the tail, for each stretch its values that no settled day has).
-
-        The stretches end in the same tail; a value is new to one if it was last seen before its first day.
-        """
-        tail_of, first = stretches[0], min(s.first for s in stretches)
-        piece = Piece(((tail_of.split, tail_of.until),), "day", first, tail_of.split, tail_of.before)
-        tail = f"SELECT kind, name, v, count(*) AS n FROM ({self._values(bag, rows, slices, piece)}) AS t GROUP BY kind, name, v"
-        only = "" if bag.condition is None else f" AND ({bag.condition})"
-        raw = "NULL" if bag.split is None else f"CAST({column(bag.split.column)} AS VARCHAR)"
-        day = day_of(rows.time)
-        near = (
-            f"SELECT {bag.value} AS v, {raw} AS raw, max({day}) AS last FROM {rows.table} AS {ROWS} "
-            f"WHERE {within(day, ((first, tail_of.split),))}{only} AND {bag.value} IN (SELECT v FROM tail) GROUP BY v, raw"
-        )
-        seen = "SELECT '' AS kind, '' AS name, v, max(last) AS last FROM near GROUP BY v"
-        if bag.split is not None and slices:
-            pairs = [
-                f"({literal(raw)}, {literal(k)}, {literal(n)})"
-                for raw, named in sorted(slices.items())
-                for k, n in named
-            ]
-            named = f"near JOIN (VALUES {', '.join(pairs)}) AS m(raw, kind, name) USING (raw)"
-            seen += f" UNION ALL SELECT m.kind, m.name, v, max(last) AS last FROM {named} GROUP BY m.kind, m.name, v"
-        new = ", ".join(f"CAST(count_if(last IS NULL OR last < {day_literal(s.first)}) AS BIGINT)" for s in stretches)
-        return (
-            f"SELECT * FROM (WITH tail AS MATERIALIZED ({tail}), near AS MATERIALIZED ({near}) "
-            f"SELECT {number} AS job, kind, name, CAST(sum(n) AS BIGINT) AS n, [{new}] AS new "
-            f"FROM tail LEFT JOIN ({seen}) AS seen USING (kind, name, v) GROUP BY kind, name) AS j{number}"
-        )
+        masks = ", ".join(f"bit_or({word}) AS {word}" for word in words)
+        values = self.engine.query(f"SELECT v, {masks} FROM ({source}) AS s WHERE v IS NOT NULL GROUP BY v").sort("v")
+        d = counted(values, bits.values())
+        rows_of = n.select(pl.col("n").filter(has(bit)).sum().alias(str(bit)) for bit in bits.values()).row(0)
+        counts = {slice_: (rows_of[number], d[bit]) for number, (slice_, bit) in enumerate(bits.items())}
+        if only is not None:
+            name = self.tails.name_of(bag)
+            asked = [day.frame.select(pl.col(name).alias("v")) for day in only]
+            values = values.join(pl.concat(asked), on="v", how="semi").sort("v") if asked else values.head(0)
+        return Seen(values, counts, only)
 
 
 def _with(rows: Rows, pieces: Sequence[Piece], split: str | None, slices: Slices | None) -> Rows:
     return Rows(
         rows.table, rows.time, tuple(pieces), rows.until, rows.timezone, rows.whole_hours, rows.dates, split, slices
     )
-
-
-def _floats(series: pl.Series) -> array[float]:
-    """The values of a series without nulls, compactly."""
-    found = array("d")
-    chunk = series.rechunk().to_arrow()
-    found.frombytes(
-        chunk.buffers()[1].to_pybytes()[chunk.offset * 8 : (chunk.offset + len(chunk)) * 8] if len(chunk) else b""
-    )
-    return found
-
-
-def between_values(low: float, high: float, share: float, *, fused: bool) -> float:
-    """The value a share of the way from one to another, rounded as the engine does: with or without fused multiply-add."""
-    if fused:
-        return float(Fraction(low) * Fraction(1 - share) + Fraction(high * share))
-    return low * (1 - share) + high * share
-
-
-def _ranked(window: Window, tail: Sequence[float], rank: int) -> float | None:
-    """The value of a rank (from 0) among all settled values and the tail; None where it is not near the window."""
-    if len(window.values) == window.n:  # all of them are known
-        return _merged_rank(window.values, tail, rank)
-    first, last = window.values[0], window.values[-1]
-    under = bisect_left(tail, first)
-    near = tail[under : bisect_right(tail, last)]
-    place = rank - window.below - under
-    if not 0 <= place < len(window.values) + len(near):
-        return None
-    return _merged_rank(window.values, near, place)
-
-
-def _merged_rank(a: Sequence[float], b: Sequence[float], rank: int) -> float:
-    """The value of a rank in two sorted sequences together."""
-    low, high = max(0, rank + 1 - len(b)), min(len(a), rank + 1)
-    while low < high:
-        middle = (low + high) // 2
-        if a[middle] < b[rank - middle]:
-            low = middle + 1
-        else:
-            high = middle
-    taken = rank + 1 - low
-    candidates = [s[i - 1] for s, i in ((a, low), (b, taken)) if i > 0]
-    return max(candidates)
