@@ -164,7 +164,15 @@ class Gathering:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._file.close()
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return self._file.tell()
 
     def expect(self, names: Sequence[str]) -> None:
         """The columns of the rows to come; new ones may join between rows."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -39,6 +40,8 @@ class Pull:
     ``state`` is what the last good load's batches carried in ``Batch.state`` (file hashes, ETags), {} at first or on --full.
     ``folder`` is where relative paths start; files must lie in it or in one of ``allowed``.
     ``scans``: the caller knows what to do with a ``Batch.scan``. ``secrets``: values that no message or name may show.
+    ``stop``: set by the caller, from any thread, when nobody waits for the rows any more; what runs elsewhere for this
+    pull (a query on a database) is then ended.
     """
 
     source: str
@@ -54,6 +57,7 @@ class Pull:
     max_bytes: int = 4 * 1024**3
     scans: bool = False
     secrets: tuple[str, ...] = ()
+    stop: Event = field(default_factory=Event, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

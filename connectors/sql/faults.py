@@ -33,6 +33,10 @@ UNREACHED = (
     r"refused|timed? ?out|timeout expired|could not translate|name or service|no route|unreachable|getaddrinfo|resolve"
     r"|connection is closed|can't connect"
 )
+BROKEN = (
+    r"closed (the connection|unexpectedly)|connection (was )?(killed|reset|lost)|lost connection|gone away|broken pipe"
+    r"|eof detected|server shutdown|could not (receive|send) data"
+)
 BY_WORDS: tuple[tuple[str, str, str, bool], ...] = (
     (r"authentication failed|access denied|login failed|no password supplied|role .* does not exist", *BY_STATE["28"]),
     (r"database \S+ does not exist|unknown database", *BY_STATE["3D"]),
@@ -44,7 +48,9 @@ BY_WORDS: tuple[tuple[str, str, str, bool], ...] = (
     (r"readonly database|read-only transaction|not authorized", *BY_STATE["25006"]),
     (r"file is not a database|malformed", "the file is not a sound SQLite database", "check the path in the url", False),
     (r"could not decode", "a text in the database is not UTF-8", "cast the column to blob, or mend it", False),
-    (r"closed the connection|connection (was )?(reset|lost)|gone away|broken pipe", *BY_STATE["08"]),
+    (r"system is (starting up|shutting down|in recovery|not yet accepting)|in recovery mode", *BY_STATE["57P"]),
+    (r"too many (connections|clients)|connection slots", *BY_STATE["53300"]),
+    (BROKEN, *BY_STATE["08"]),
     (UNREACHED, "the database cannot be reached", UNREACHABLE, True),
 )  # fmt: skip
 

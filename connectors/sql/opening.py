@@ -104,11 +104,15 @@ def _engine(request: Pull, url: URL) -> Engine:
             "default_transaction_read_only": "on",
             "statement_timeout": str(int(request.timeout_seconds * 1000)),
             "TimeZone": source_zone(request).key,
+            "DateStyle": "ISO",
+            "IntervalStyle": "postgres",
+            "bytea_output": "hex",
         }
         given = url.query.get("options", "")
         own = given if isinstance(given, str) else " ".join(given)
         url = url.difference_update_query(["options"])
         arguments["options"] = " ".join([own, *(f"-c {name}={value}" for name, value in settings.items())]).strip()
+        arguments["client_encoding"] = "utf8"
         arguments["application_name"] = url.query.get("application_name", "scorecard")
         arguments["connect_timeout"] = int(str(url.query.get("connect_timeout", CONNECT_SECONDS)))
     elif url.drivername.endswith("pymysql"):

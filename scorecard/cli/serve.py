@@ -76,6 +76,7 @@ def run(session: Session, host: str, port: int) -> None:
         serve_until_stopped(build(life), host, port, ready, product.publisher.close)
     finally:
         life.stopping = True
+        product.refresher.stopping.set()
         schedule.stop()
         running.withdraw(product.data)
         product.close()

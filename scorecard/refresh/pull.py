@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from connectors import registry
@@ -20,9 +22,20 @@ from scorecard.warehouse.watermarks import definition_of
 
 
 def pull_source(
-    engine: Engine, book: Book, source: Source, folder: Path, clock: Clock, *, cause: str, full: bool = False
+    engine: Engine,
+    book: Book,
+    source: Source,
+    folder: Path,
+    clock: Clock,
+    *,
+    cause: str,
+    full: bool = False,
+    stop: Event | None = None,
 ) -> tuple[Load, Touched]:
-    """Pulls a source once and loads it. Always gives a Load: a fault is its outcome ``failed`` with the problem."""
+    """Pulls a source once and loads it. Always gives a Load: a fault is its outcome ``failed`` with the problem.
+
+    ``stop`` ends it from another thread.
+    """
     started = clock.now()
     standing = engine.standing(source.name)
     # Rows kept from a load under other types, keys, zones or questions would be a mixture: all of them come again.
@@ -38,6 +51,8 @@ def pull_source(
         needed=columns_read(book, source.name),
     )
     request = _request(book, source, folder, standing, started, full)
+    if stop is not None:
+        request = replace(request, stop=stop)
     try:
         return engine.load(order, _batches(request))
     # One load: whatever a driver throws becomes this source's failed load, not a dead scheduler.

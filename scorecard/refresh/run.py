@@ -67,6 +67,7 @@ class Refresher:
         self.engine = engine
         self.clock = clock
         self.publisher = publisher
+        self.stopping = threading.Event()
         self.calendar = calendar_of(book)
         self.next_run: Callable[[str], datetime | None] = lambda _: None
         self.file_problems: tuple[Problem, ...] = ()
@@ -124,7 +125,7 @@ class Refresher:
         with busy:
             source = self.book.sources[name]
             load, touched = pull_source(
-                self.engine, self.book, source, self._folder, self.clock, cause=cause, full=full
+                self.engine, self.book, source, self._folder, self.clock, cause=cause, full=full, stop=self.stopping
             )
         if load.outcome in {"ok", "unchanged"}:
             with self._pending_lock:
