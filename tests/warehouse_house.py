@@ -32,6 +32,7 @@ def source(
     columns: Mapping[str, ColumnType | tuple[ColumnType, str]] | None = None,
     cursor: str | None = None,
     time: str | None = None,
+    deleted: str | None = None,
     timezone: str = "UTC",
     checks: Sequence[Check] = (),
     quarantine_at_most: float = 0.5,
@@ -49,6 +50,7 @@ def source(
         key=tuple(key),
         mode=mode or ("upsert" if key else "replace"),  # type: ignore[arg-type]
         time=time,
+        deleted=deleted,
         columns=declared,
         timezone=timezone,
         cursor=None if cursor is None else SourceCursor(cursor),

@@ -39,6 +39,7 @@ def build_source(entry: Entry, around: Surroundings, notes: Notes) -> Source | N
     if not {"key", "mode"} & set(fields.nodes):
         key = tuple(usual.get("key", ()))
     mode = _mode(fields, cursor, bool(key), notes)
+    deleted = _deleted(fields, key, notes)
     schedule, full, checks = _schedule(fields, entry, notes), _full(fields, notes), _checks(fields, notes)
     if preset is not None:
         _check_rhythm(preset, schedule, fields, notes)
@@ -48,7 +49,7 @@ def build_source(entry: Entry, around: Surroundings, notes: Notes) -> Source | N
         return None
     return Source(
         name=entry.name, kind=cast(Any, kind), options=options, schedule=schedule, key=key, mode=mode,
-        time=fields.get("time", usual.get("time")), columns=columns,
+        time=fields.get("time", usual.get("time")), deleted=deleted, columns=columns,
         timezone=fields.get("timezone", around.timezone), cursor=cursor,
         fresh_for_seconds=fields.get("fresh_for"), quiet_for_seconds=fields.get("quiet_for"),
         full_schedule=full, quarantine_at_most=fields.get("quarantine_at_most", 0.01),
@@ -228,6 +229,17 @@ def _mode(fields: Fields, cursor: SourceCursor | None, has_key: bool, notes: Not
             "with a key, loads update: delete one of the two",
         )
     return "append" if mode == "append" else "upsert" if keyed else "replace"
+
+
+def _deleted(fields: Fields, key: tuple[str, ...], notes: Notes) -> str | None:
+    column = fields.get("deleted")
+    if column is not None and not key and "key" not in fields.nodes:
+        hint = "add 'key: [column]': it says which row of the table is meant"
+        notes.error(fields.keys["deleted"], f"{fields.owner} has 'deleted' without a key", hint)
+    if column is not None and column in key:
+        hint = "name the column that is true, or holds a time, where the row is gone"
+        notes.error(fields.nodes["deleted"], f"'deleted' of {fields.owner} is '{column}', a part of its key", hint)
+    return None if column is None else str(column)
 
 
 def _checks(fields: Fields, notes: Notes) -> tuple[Check, ...]:

@@ -14,6 +14,9 @@ from scorecard.warehouse.records import Counts
 from scorecard.warehouse.shaping import BAD, FILE, LINE, MOVED, Plan, Shape, readable
 from scorecard.warehouse.zones import local_day
 
+DELETED = "_deleted"
+"""Keys of the rows of a load that say of themselves that they are deleted."""
+
 KEPT = "_kept"
 """Keys of rows put aside: a full load does not remove what it only could not read."""
 
@@ -201,9 +204,18 @@ def _retype(cursor: duckdb.DuckDBPyConnection, source: str, live: str, shape: Sh
 
 
 def upsert(
-    cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan, key: Sequence[str], counts: Counts, full: bool
+    cursor: duckdb.DuckDBPyConnection,
+    tables: Tables,
+    plan: Plan,
+    key: Sequence[str],
+    counts: Counts,
+    full: bool,
+    said: int = 0,
 ) -> Change:
-    """New keys are added, differing rows replaced, equal ones counted; ``full``: keys not sent are removed."""
+    """New keys are added, differing rows replaced, equal ones counted; ``full``: keys not sent are removed.
+
+    ``said``: so many keys in DELETED are removed where they are there.
+    """
     names, days = quoted(key), quoted(plan.days, "l.")
     tail = f", {days}" if plan.days else ""
     compared = [name for name in plan.names if name not in key]
@@ -212,11 +224,16 @@ def upsert(
         f"CREATE OR REPLACE TEMP TABLE _old AS SELECT l.rowid AS id, p.rowid AS other, {same} AS same{tail} "
         f"FROM {tables.live} l JOIN {tables.prepared} p USING ({names})"
     )
+    removed = f"INSERT INTO temp._old SELECT l.rowid, NULL, FALSE{tail} FROM {tables.live} l"
+    unsaid = ""
+    if said:
+        hit = one(cursor, f"{removed} SEMI JOIN temp.{DELETED} d USING ({names})")
+        counts.removed, counts.loaded, counts.unchanged = hit, counts.loaded + hit, counts.unchanged + said - hit
+        unsaid = f"ANTI JOIN temp.{DELETED} d USING ({names})"
     if full:
-        counts.removed = one(
+        counts.removed += one(
             cursor,
-            f"INSERT INTO temp._old SELECT l.rowid, NULL, FALSE{tail} FROM {tables.live} l "
-            f"ANTI JOIN {tables.prepared} p USING ({names}) ANTI JOIN temp.{KEPT} k USING ({names})",
+            f"{removed} ANTI JOIN {tables.prepared} p USING ({names}) ANTI JOIN temp.{KEPT} k USING ({names}) {unsaid}",
         )
     equal = one(cursor, f"DELETE FROM {tables.prepared} WHERE rowid IN (SELECT other FROM temp._old WHERE same)")
     counts.unchanged += equal

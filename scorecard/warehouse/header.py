@@ -18,6 +18,8 @@ def wanted_columns(source: Source) -> dict[str, str]:
         wanted.setdefault(source.time, "the time")
     for name in source.key:
         wanted.setdefault(name, "the key")
+    if source.deleted is not None:
+        wanted.setdefault(source.deleted, "deleted rows")
     return wanted
 
 

@@ -26,6 +26,7 @@ from scorecard.warehouse.changes import (
     swap_in,
     upsert,
 )
+from scorecard.warehouse.deletions import deleted_here, take_deleted
 from scorecard.warehouse.engine import DAY_PREFIX, NOTHING, LoadOrder, Touched, day_column
 from scorecard.warehouse.faults import as_problem
 from scorecard.warehouse.gates import failed_checks
@@ -106,7 +107,8 @@ class Publishing:
             cursor.execute("BEGIN TRANSACTION")
             tables = self._without(tables, staging.gone - set(plan.names), whole)
             plan = plan if whole else self._with_late_axes(tables, plan)
-            change = self._apply(tables, plan, whole)
+            said = take_deleted(cursor, prepared, self.source, plan) if self.source.deleted else 0
+            change = self._apply(tables, plan, whole, said)
             return self._publish(staging, plan, change, newest, whole, finish)
 
     # -- before the transaction --------------------------------------------------------------------------------
@@ -149,9 +151,13 @@ class Publishing:
         add_days(self.cursor, tables.prepared, plan.columns, late, plan.zone)
         return replace(plan, axes=(*plan.axes, *late))
 
-    def _apply(self, tables: Tables, plan: Plan, whole: bool) -> Change:
+    def _apply(self, tables: Tables, plan: Plan, whole: bool, said: int) -> Change:
+        """``said``: so many rows said that they are deleted. One that takes a row away changes something, the others nothing."""
         cursor, order = self.cursor, self.order
         if whole:
+            hit = deleted_here(cursor, tables, self.source.key) if said and tables.columns is not None else 0
+            self.counts.loaded += hit
+            self.counts.unchanged += said - hit
             if order.full and tables.columns is not None and self.source.mode == "upsert":
                 self.counts.removed = self._keys_gone(tables)
             return swap_in(cursor, self.source.name, tables, plan, self.counts, self.source.mode == "replace")
@@ -161,7 +167,7 @@ class Publishing:
             by = self.source.cursor.column if self.source.cursor is not None else None
             change = append(cursor, tables, plan, by, self.counts)
         else:
-            change = upsert(cursor, tables, plan, self.source.key, self.counts, order.full)
+            change = upsert(cursor, tables, plan, self.source.key, self.counts, order.full, said)
         if fitted:
             change.touched, change.same = Touched(everything=True), False
         return change

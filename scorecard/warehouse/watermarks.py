@@ -27,7 +27,8 @@ def definition_of(source: Source, zone: str) -> str:
     if source.kind == "http":
         names += [name for name in ("url", "body", "variables", "rows") if name in source.options]
     asked = {name: source.options.get(name) for name in names}
-    text = json.dumps([source.key, source.mode, source.time, source.timezone, zone, columns, asked], default=str)
+    decides = [source.key, source.mode, source.time, source.timezone, zone, columns, asked]
+    text = json.dumps([*decides, *([source.deleted] if source.deleted else [])], default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -63,7 +63,8 @@ class Source:
     """``options`` are the kind's own keys as plain values, secrets filled in (``secrets`` lists those for redaction).
 
     ``mode``: ``upsert`` (a key), ``append`` (a cursor, no key), ``replace``. ``time`` and every other column name is
-    normalised. ``quarantine_at_most`` is a share 0..1. Durations are seconds.
+    normalised. ``quarantine_at_most`` is a share 0..1. Durations are seconds. ``deleted``: the column by which a row says
+    that it is gone (with a key).
     """
 
     name: str
@@ -84,3 +85,4 @@ class Source:
     secrets: tuple[str, ...] = ()
     place: Place | None = None
     places: Mapping[str, Place] = field(default_factory=dict)
+    deleted: str | None = None

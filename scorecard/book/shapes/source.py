@@ -148,6 +148,12 @@ _SHARED = (
     Key("fresh_for", Duration(), "how long a load is fresh (default: two missed runs, at least 10m)"),
     Key("quiet_for", Duration(), "how much working time may pass without a new row"),
     Key("full_every", Text(), "pull everything on this schedule and remove keys that are gone", example="1d"),
+    Key(
+        "deleted",
+        ColumnName(),
+        "column by which a row says that it is gone (true, a time, a number but 0): its key is removed",
+        example="deleted_at",
+    ),
     Key("quarantine_at_most", Share(), "more unreadable rows than this hold the load (default 1%)"),
     Key(
         "checks",
