@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from scorecard.book.files import BookFile, Entry, Written
 from scorecard.book.inlinetests import build_test
-from scorecard.book.later import mark_later, warn_source
+from scorecard.book.later import mark_later
 from scorecard.book.metrics import build_metric, read_defaults
 from scorecard.book.model import Book, InlineTest
 from scorecard.book.model.metric import Formula, Metric
@@ -73,8 +73,6 @@ def build_parts(written: Written, home: Path, notes: Notes) -> Parts:
     settle_times(parts.metrics, parts.sources, notes)
     check_goals(parts.metrics, parts.sources, notes)
     check_parts(parts.metrics, notes)
-    for source in parts.sources.values():
-        warn_source(source, notes)
     return parts
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from scorecard.book.model.metric import Metric
-from scorecard.book.model.source import Source
 from scorecard.book.notes import Notes
 from scorecard.ground.errors import Place
 
@@ -19,9 +18,3 @@ def mark_later(metric: Metric, notes: Notes) -> Metric:
     for key, place, what in found:
         notes.warn(place, f"not computed yet: {what} ('{key}' of metric '{metric.name}')")
     return replace(metric, later=tuple(dict.fromkeys(key for key, _, _ in found))) if found else metric
-
-
-def warn_source(source: Source, notes: Notes) -> None:
-    """What of a source is not done yet."""
-    if source.kind == "external":
-        notes.warn(source.places.get("kind"), f"not computed yet: external tables (source '{source.name}')")

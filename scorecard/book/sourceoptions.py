@@ -60,6 +60,8 @@ def read_options(
         options["csv"]["delimiter"] = "\t"
     if kind == "http":
         _check_http(options, fields, entry, notes)
+    if kind == "external" and "table" in options:
+        _check_external(options["table"], fields, notes)
     if kind == "sql" and "url" in options:
         _check_database(options, fields, notes)
     options = merged(options, {key: value for key, value in usual.items() if key in names})
@@ -202,6 +204,22 @@ def _check_database(options: dict[str, Any], fields: Fields, notes: Notes) -> No
             fields.nodes["url"],
             f"'url' of {fields.owner} is '{seen}', expected an SQLAlchemy URL such as postgresql://host/name",
         )
+
+
+def _check_external(table: str, fields: Fields, notes: Notes) -> None:
+    if not re.fullmatch(r"([A-Za-z]\w*\.)?[A-Za-z]\w*", table):
+        seen = shown(fields.nodes["table"])
+        notes.error(
+            fields.nodes["table"],
+            f"'table' of {fields.owner} is '{seen}', expected a table of the warehouse such as payroll.hours",
+        )
+    elif fields.owner == f"source '{table.removeprefix('main.')}'":
+        hint = "name the table that something else fills, such as payroll.hours"
+        notes.error(fields.nodes["table"], f"'table' of {fields.owner} is the source itself", hint)
+    for key in ("key", "mode", "cursor", "full_every", "deleted"):
+        if key in fields.keys:
+            message = f"'{key}' of {fields.owner} does nothing: an external table is looked at, not copied"
+            notes.warn(fields.keys[key], message, f"delete '{key}'")
 
 
 def _check_use_of_cursor(kind: str, fields: Fields, options: dict[str, Any], notes: Notes) -> None:

@@ -47,6 +47,8 @@ def build_source(entry: Entry, around: Surroundings, notes: Notes) -> Source | N
     hidden = secrets_of(entry.node, fields, preset, notes)
     if kind is None or kind not in KINDS:
         return None
+    if kind == "external":
+        mode, key, full, deleted = "replace", (), None, None
     return Source(
         name=entry.name, kind=cast(Any, kind), options=options, schedule=schedule, key=key, mode=mode,
         time=fields.get("time", usual.get("time")), deleted=deleted, columns=columns,

@@ -113,8 +113,6 @@ class Schedule:
         now = self._now()
         scheduler.add_job(self._on_beat, IntervalTrigger(seconds=int(BEAT_SECONDS)), id="beat", executor="beat")
         for index, source in enumerate(self._sources.values()):
-            if source.kind == "external":
-                continue
             first = now + timedelta(milliseconds=20 * index)
             scheduler.add_job(
                 self._run,

@@ -15,12 +15,13 @@ import polars as pl
 from connectors.contract import Batch
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
-from scorecard.warehouse.changes import add_days, live_columns, move_days
+from scorecard.warehouse.changes import live_columns
 from scorecard.warehouse.engine import NOTHING, Load, LoadOrder, Quarantine, Standing, Touched, day_column
 from scorecard.warehouse.faults import as_error, first_lines, is_damage
 from scorecard.warehouse.gates import not_one_select
 from scorecard.warehouse.limits import limited
 from scorecard.warehouse.loads import Publishing, Result, faults_of
+from scorecard.warehouse.looking import Looking
 from scorecard.warehouse.opening import DAMAGED_MARK, open_file
 from scorecard.warehouse.quarantine import read_quarantines, write_quarantine
 from scorecard.warehouse.quoting import INCOMING_PREFIX, live_table, quote
@@ -35,6 +36,7 @@ from scorecard.warehouse.records import (
 )
 from scorecard.warehouse.staging import with_counts
 from scorecard.warehouse.trial import Trial
+from scorecard.warehouse.views import fit_days
 from scorecard.warehouse.watermarks import first_day
 
 QUERY_SECONDS = 60.0
@@ -112,7 +114,8 @@ class DuckWarehouse:
                 done.append(self._finished(running, result, self.clock.steady() - began))
                 self._record(cursor, done[-1], result)
 
-            result = Publishing(cursor, order, self._writing).run(batches, finish)
+            taking = Looking if order.source.kind == "external" else Publishing
+            result = taking(cursor, order, self._writing).run(batches, finish)
             if result.outcome == "failed":
                 load = self._finished(running, result, self.clock.steady() - began)
                 self._keep(load, result)
@@ -294,9 +297,7 @@ class DuckWarehouse:
                 memory = read_memory(cursor, source)
                 columns = live_columns(cursor, source) or {}
                 moved = memory is not None and memory.zone != timezone
-                if moved:
-                    move_days(cursor, live_table(source), columns, timezone)
-                if memory is None or not (add_days(cursor, live_table(source), columns, axes, timezone) or moved):
+                if memory is None or not (fit_days(cursor, source, columns, axes, timezone, moved) or moved):
                     cursor.execute("ROLLBACK")
                     return False
                 firsts = dict(memory.standing.first_day)

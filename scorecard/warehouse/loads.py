@@ -35,6 +35,7 @@ from scorecard.warehouse.quoting import incoming_table, live_table, quote
 from scorecard.warehouse.records import Counts, Memory, read_memory, write_memory
 from scorecard.warehouse.shaping import MOVED, Plan
 from scorecard.warehouse.staging import Staging
+from scorecard.warehouse.views import is_view
 from scorecard.warehouse.watermarks import newest_cursor, remembered
 
 FAULTS = (SourceFailed, ScorecardError, duckdb.Error, pa.ArrowException, OSError, MemoryError)
@@ -87,8 +88,9 @@ class Publishing:
         cursor = self.cursor
         self.memory = read_memory(cursor, self.source.name)
         columns = live_columns(cursor, self.source.name)
-        if columns is None:
-            self.memory = None
+        looked_at = columns is not None and is_view(cursor, self.source.name)
+        if columns is None or looked_at:
+            self.memory = columns = None
         whole = columns is None or self.source.mode == "replace" or (self.order.full and self._retyped(columns))
         prepared = incoming_table(self.source.name) if whole else "temp._incoming"
         tables = Tables(live_table(self.source.name), prepared, columns)
@@ -105,6 +107,8 @@ class Publishing:
         newest = newest_cursor(cursor, prepared, self.source, plan)
         with self.writing():
             cursor.execute("BEGIN TRANSACTION")
+            if looked_at:  # the source was an external table before
+                cursor.execute(f"DROP VIEW {tables.live}")
             tables = self._without(tables, staging.gone - set(plan.names), whole)
             plan = plan if whole else self._with_late_axes(tables, plan)
             said = take_deleted(cursor, prepared, self.source, plan) if self.source.deleted else 0

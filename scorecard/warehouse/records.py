@@ -27,6 +27,7 @@ TABLES = (
     """CREATE TABLE IF NOT EXISTS _loads.standing (source VARCHAR, loaded_at TIMESTAMP, data_until TIMESTAMP,
        body VARCHAR)""",
     *quarantine.TABLES,
+    "CREATE TABLE IF NOT EXISTS _loads.looked (source VARCHAR, axis VARCHAR, day DATE, n BIGINT, h HUGEINT)",
 )
 NOTHING_SETTLED = Settled(rows=False)
 COUNTS = ("read", "loaded", "unchanged", "duplicate", "quarantined", "removed", "times_doubled", "times_missing")

@@ -26,6 +26,8 @@ def definition_of(source: Source, zone: str) -> str:
     names = ["csv", "query", "records", "params"]
     if source.kind == "http":
         names += [name for name in ("url", "body", "variables", "rows") if name in source.options]
+    if source.kind == "external":
+        names.append("table")
     asked = {name: source.options.get(name) for name in names}
     decides = [source.key, source.mode, source.time, source.timezone, zone, columns, asked]
     text = json.dumps([*decides, *([source.deleted] if source.deleted else [])], default=str)
