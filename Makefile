@@ -14,6 +14,7 @@ run: $(VENV)/.run
 
 test: $(VENV)/.test lint
 	@$(BIN)/python tests/browser_setup.py
+	@$(BIN)/python tests/mariadb_setup.py
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The random histories and kills again, ten times as many: before a release, and after work on what they guard.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ["tests.postgres_server"]
+pytest_plugins = ["tests.postgres_server", "tests.mariadb_server"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,9 +11,7 @@ from sqlalchemy.engine import Connection
 from connectors.contract import Cursor, Pull
 from connectors.cursors import iso_text, source_zone, written_cursor
 from connectors.names import normalise
-
-MYSQL_TIMESTAMP = 7
-"""The field type of TIMESTAMP in MySQL's protocol, whose values are instants; those of DATETIME are clock times."""
+from connectors.sql.mysqltypes import TIMESTAMP
 
 
 def bound_cursor(cursor: Cursor, request: Pull, connection: Connection, query: str) -> Any:
@@ -45,6 +43,6 @@ def _is_instant(connection: Connection, query: str, column: str, value: Any) -> 
     except sa.exc.OperationalError:  # two columns of one name cannot be asked so; the query itself says it later
         return False
     described = () if result.cursor is None else result.cursor.description
-    found = any(normalise(name) == column and code == MYSQL_TIMESTAMP for name, code, *_ in described)
+    found = any(normalise(name) == column and code == TIMESTAMP for name, code, *_ in described)
     result.close()
     return found

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import quote
 
@@ -19,13 +21,28 @@ from connectors.cursors import source_zone
 from connectors.paths import may_read
 from connectors.redaction import SECRET_NAMES, Redaction
 from connectors.sql.faults import as_failure
+from connectors.sql.mysqltypes import converters
 
 DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
+    "mssql": "mssql+pymssql",
+    "oracle": "oracle+oracledb",
 }
+PACKAGES = {
+    "pymysql": "pymysql[rsa]",
+    "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient", "cx_Oracle": "cx-Oracle", "ibm_db_sa": "ibm-db-sa",
+    "mysql": "mysql-connector-python", "firebird": "firebird-driver",
+    "awsathena": "PyAthena[SQLAlchemy]", "bigquery": "sqlalchemy-bigquery", "clickhouse": "clickhouse-sqlalchemy",
+    "clickhousedb": "clickhouse-connect", "cockroachdb": "sqlalchemy-cockroachdb", "databricks": "databricks-sqlalchemy",
+    "db2": "ibm-db-sa", "duckdb": "duckdb-engine", "exa": "sqlalchemy-exasol", "hana": "sqlalchemy-hana",
+    "redshift": "sqlalchemy-redshift",
+    "snowflake": "snowflake-sqlalchemy", "teradatasql": "teradatasqlalchemy", "trino": "trino[sqlalchemy]",
+    "vertica": "sqlalchemy-vertica-python",
+}  # fmt: skip
+"""Drivers and dialects whose package has another name, https://docs.sqlalchemy.org/en/21/dialects/"""
 CONNECT_SECONDS = 15
 READ_ONLY = {
     "mysql": (
@@ -78,12 +95,13 @@ def connected(request: Pull, url: URL) -> Iterator[Connection]:
     try:
         engine = _engine(request, url)
     except sa.exc.NoSuchModuleError:
-        raise SourceFailed(
-            f"url: SQLAlchemy knows no dialect '{url.drivername}'", hint="for example postgresql, mysql, sqlite"
-        ) from None
+        package = PACKAGES.get(url.get_backend_name())
+        hint = f"install it: {_install(package)}" if package else _known_dialect(url.get_backend_name())
+        raise SourceFailed(f"url: SQLAlchemy knows no dialect '{url.drivername}'", hint=hint) from None
     except ImportError as problem:
-        module = problem.name or str(problem)
-        raise SourceFailed(f"url: the driver '{module}' is not installed", hint=f"pip install {module}") from None
+        module = (problem.name or str(problem)).partition(".")[0]
+        hint = f"install it: {_install(PACKAGES.get(module, module))}"
+        raise SourceFailed(f"url: the driver '{module}' is not installed", hint=hint) from None
     try:
         with engine.connect() as connection:
             _restrict(connection, request)
@@ -92,6 +110,21 @@ def connected(request: Pull, url: URL) -> Iterator[Connection]:
         raise as_failure(problem, redaction, shown) from None
     finally:
         engine.dispose()
+
+
+def _install(package: str) -> str:
+    """The one command that mends it: for the Python that runs here, wherever a shell's own pip belongs to."""
+    return (
+        f"{sys.executable} -m pip install '{package}'"
+        if "[" in package
+        else f"{sys.executable} -m pip install {package}"
+    )
+
+
+def _known_dialect(written: str) -> str:
+    known = [*DRIVERS, "sqlite", *PACKAGES]
+    close = next(iter(get_close_matches(written, known, 1, 0.7)), None)
+    return f"did you mean '{close}'?" if close else "for example postgresql, mysql, mariadb, mssql, oracle, sqlite"
 
 
 def _engine(request: Pull, url: URL) -> Engine:
@@ -116,7 +149,14 @@ def _engine(request: Pull, url: URL) -> Engine:
         arguments["application_name"] = url.query.get("application_name", "scorecard")
         arguments["connect_timeout"] = int(str(url.query.get("connect_timeout", CONNECT_SECONDS)))
     elif url.drivername.endswith("pymysql"):
-        arguments |= {"connect_timeout": CONNECT_SECONDS, "read_timeout": int(request.timeout_seconds) + 1}
+        from pymysql.converters import conversions
+
+        arguments |= {"connect_timeout": CONNECT_SECONDS, "read_timeout": int(request.timeout_seconds) + 5}
+        arguments["conv"] = converters(conversions)
+        if "charset" not in url.query:
+            arguments["charset"] = "utf8mb4"
+    elif url.drivername.endswith("pymssql"):
+        arguments |= {"login_timeout": CONNECT_SECONDS, "timeout": int(request.timeout_seconds) + 1}
     engine = sa.create_engine(url, poolclass=NullPool, connect_args=arguments, hide_parameters=True)
     if url.drivername.endswith("+psycopg"):
         sa.event.listen(engine, "connect", _read_odd_times)

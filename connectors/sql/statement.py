@@ -27,7 +27,8 @@ PARTS = re.compile(
 )
 BEGINNINGS = {"select", "with", "values", "table"}
 WRITING = {"insert", "update", "delete", "merge", "truncate", "drop", "alter", "create", "grant", "attach", "copy"}
-WRITING_BEFORE = {"as", "then", None}
+INTO_FILES = {"outfile", "dumpfile"}
+"""MySQL's SELECT INTO OUTFILE changes no data, so that no read-only transaction stops it."""
 
 
 def prepare_statement(query: str, *, has_cursor: bool) -> tuple[str, bool]:
@@ -56,6 +57,10 @@ def prepare_statement(query: str, *, has_cursor: bool) -> tuple[str, bool]:
             if bracket and word in WRITING:
                 raise SourceFailed(
                     f"the query would change data ({word.upper()})", hint="a source only reads: write one SELECT"
+                )
+            if word in INTO_FILES:
+                raise SourceFailed(
+                    "the query would write a file (INTO OUTFILE)", hint="a source only reads: write one SELECT"
                 )
             words.append(word)
         bracket = text == "(" or (bracket and (comment or not text.strip()))
