@@ -14,9 +14,10 @@ from scorecard.book.model.organization import Organization
 from scorecard.ground.clock import FixedClock
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.journal.journal import Journal
+from scorecard.refresh.rhythm import At, Moment
 from scorecard.refresh.run import Refresher
-from scorecard.refresh.schedule import LocalCron, Schedule
-from scorecard.web.api.operators import _audit_lines
+from scorecard.refresh.schedule import Schedule
+from scorecard.web.api.prometheus import audit_lines
 from tests.measuring import ANA, BY_TEAM, World, average, count, distinct, metric, moment, quantile, ratio, total
 
 COLUMNS = {
@@ -153,7 +154,7 @@ def test_the_alarm_names_the_last_clean_night_and_operators_can_count_it(night: 
     (audited,) = night.refresher.audit()
     assert audited.clean_at == night.world.now
     assert "the audit of 2026-03-16 15:30 UTC was clean" in night.said()[0]
-    lines = _audit_lines(night.publisher.current())
+    lines = audit_lines(night.publisher.current())
     assert 'scorecard_audits_total{source="tickets",outcome="different"} 1' in lines
     assert 'scorecard_audits_total{source="tickets",outcome="clean"} 1' in lines
     assert f'scorecard_audit_differences{{source="tickets"}} {audited.differences}' in lines
@@ -178,12 +179,12 @@ def test_a_load_in_the_middle_of_an_audit_is_no_alarm(night: Night) -> None:
 
 def test_it_runs_once_a_night_also_where_the_clocks_change() -> None:
     calendar = Calendar("Europe/Berlin")
-    trigger = LocalCron("30 2 * * *", calendar)
-    moment_, runs = datetime(2026, 10, 24, 12, tzinfo=UTC), []
+    nightly, runs = At("30 2 * * *", calendar), []
+    nightly.wait_for_line(Moment(0, datetime(2026, 10, 24, 12, tzinfo=UTC)))
     for _ in range(3):
-        moment_ = trigger.get_next_fire_time(None, moment_) or moment_
-        runs.append(calendar.day_of(moment_).isoformat())
-        moment_ += timedelta(minutes=1)
+        assert nightly.at is not None
+        runs.append(calendar.day_of(nightly.at).isoformat())
+        nightly.passed(Moment(0, nightly.at + timedelta(minutes=1)))
     assert runs == ["2026-10-25", "2026-10-26", "2026-10-27"]
 
 

@@ -13,7 +13,11 @@ from scorecard.book.model.source import Schedule as Rhythm
 from scorecard.book.model.source import Source
 from scorecard.ground.clock import SystemClock
 from scorecard.ground.periods.calendar import Calendar
-from scorecard.refresh.schedule import LocalCron, Schedule
+from scorecard.refresh.agenda import Start
+from scorecard.refresh.limits import Limits
+from scorecard.refresh.rhythm import At, Moment
+from scorecard.refresh.schedule import Schedule
+from scorecard.warehouse.engine import Load
 
 
 def source(name: str, every: int = 1) -> Source:
@@ -25,13 +29,15 @@ class Recorder:
 
     def __init__(self, takes_seconds: float = 0.0) -> None:
         self.calls: list[str] = []
+        self.causes: list[str] = []
         self.together = self.most = 0
         self.takes_seconds = takes_seconds
         self.lock = threading.Lock()
 
-    def pull(self, name: str, full: bool) -> None:
+    def pull(self, name: str, full: bool, cause: str) -> None:
         with self.lock:
             self.calls.append(name)
+            self.causes.append(cause)
             self.together += 1
             self.most = max(self.most, self.together)
         time.sleep(self.takes_seconds)
@@ -46,7 +52,7 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def schedule(recorder: Recorder) -> Iterator[Schedule]:
-    made = Schedule(recorder.pull, lambda: None, SystemClock(), workers=4)
+    made = Schedule(recorder.pull, lambda: None, SystemClock(), Limits(workers=4))
     yield made
     made.stop()
 
@@ -88,12 +94,12 @@ def test_a_cron_line_fires_each_local_time_once() -> None:
     berlin = Calendar("Europe/Berlin")
 
     def runs(line: str, begin: datetime, count: int) -> list[str]:
-        trigger, found, now = LocalCron(line, berlin), [], begin
+        rhythm, found = At(line, berlin), []
+        rhythm.wait_for_line(Moment(0, begin))
         for _ in range(count):
-            following = trigger.get_next_fire_time(None, now)
-            assert following is not None
-            found.append(following.astimezone(UTC).strftime("%m-%d %H:%M"))
-            now = following
+            assert rhythm.at is not None
+            found.append(rhythm.at.astimezone(UTC).strftime("%m-%d %H:%M"))
+            assert rhythm.passed(Moment(0, rhythm.at)) == 0
         return found
 
     autumn = datetime(2026, 10, 24, 12, tzinfo=UTC)
@@ -103,12 +109,96 @@ def test_a_cron_line_fires_each_local_time_once() -> None:
     assert runs("0 6 * * 1-5", datetime(2026, 9, 25, 12, tzinfo=UTC), 1) == ["09-28 04:00"]  # Friday noon, then Monday
 
 
-@pytest.mark.slow
-def test_the_watchdog_starts_a_stalled_scheduler_anew(schedule: Schedule, recorder: Recorder) -> None:
-    schedule.start({"a": source("a")}, Calendar("UTC"))
+def failed(name: str, *, retry: bool, after: float | None = None) -> Load:
+    now = SystemClock().now()
+    return Load(1, name, "failed", "schedule", now, now, 0, retry=retry, retry_after_seconds=after)
+
+
+def test_a_push_goes_through_an_open_breaker_and_says_its_cause(schedule: Schedule, recorder: Recorder) -> None:
+    schedule.start({"a": source("a", 600)}, Calendar("UTC"))
+    assert wait_for(lambda: recorder.calls == ["a"])
+    for _ in range(5):
+        schedule.heard(failed("a", retry=True, after=900))
+    turn = schedule.pulse().turns["a"]
+    assert (turn.breaker, turn.failures) == ("open", 5)
+    assert turn.next_try is not None
+    assert turn.next_run == turn.next_try
+    assert 890 < (turn.next_try - SystemClock().now()).total_seconds() < 902
+    schedule.ask("a", "hook")
+    assert wait_for(lambda: recorder.causes == ["schedule", "hook"], 1)
+
+
+def test_a_run_that_takes_too_long_is_skipped_said_once_and_shown(
+    schedule: Schedule, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder.takes_seconds = 2.7
+    schedule.start({"slow": source("slow")}, Calendar("UTC"))
+    assert wait_for(lambda: schedule.pulse().turns["slow"].skipped >= 2, 6)
+    turn = schedule.pulse().turns["slow"]
+    assert turn.running_since is not None
+    assert turn.skipped_at is not None
+    said = [record.message for record in caplog.records if "skipped" in record.message]
+    assert len(said) == 1
+    assert "source 'slow' is still being pulled after" in said[0]
+
+
+def test_a_fault_of_ours_ends_one_run_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
+    calls: list[str] = []
+
+    def pull(name: str, full: bool, cause: str) -> None:
+        calls.append(name)
+        raise RuntimeError("our own mistake")
+
+    made = Schedule(pull, lambda: None, SystemClock())
+    made.start({"a": source("a")}, Calendar("UTC"))
+    assert wait_for(lambda: len(calls) >= 3, 6)
+    made.stop()
+    assert "failed by a fault of ours" in caplog.text
+
+
+def test_the_watchdog_starts_a_scheduler_anew_whose_thread_died(recorder: Recorder) -> None:
+    said: list[tuple[str, ...]] = []
+    made = Schedule(
+        recorder.pull, lambda: None, SystemClock(), alarmed=lambda: said.append(tuple(w.message for w in made.warned()))
+    )
+    made.start({"a": source("a")}, Calendar("UTC"))
     assert wait_for(lambda: recorder.calls)
-    assert schedule._scheduler is not None
-    schedule._scheduler.pause()  # as good as a clock set back: no job is due any more
+    began, dead = time.monotonic(), made._loop
+    made._generation += 1  # the loop ends without a word
+    made._wake.set()
+    assert wait_for(lambda: said, 3)
+    assert made.stalls == 1
+    assert time.monotonic() - began < 2, "within twice the interval"
+    assert dead is not made._loop
+    assert said[0] == ("The scheduler has ended and is being started anew",)
+    assert made.pulse().alarms[0].kind == "stalled"
     seen = len(recorder.calls)
-    assert wait_for(lambda: schedule.stalls == 1 and len(recorder.calls) > seen, 15)
-    assert schedule.ticking
+    assert wait_for(lambda: len(recorder.calls) > seen, 3)
+    assert made.ticking
+    assert wait_for(lambda: not made.warned(), 8)
+    assert wait_for(lambda: said[-1] == (), 1)
+    made.stop()
+
+
+def test_a_loop_that_hangs_is_replaced(recorder: Recorder) -> None:
+    """A beat or a pull that hangs holds up nobody; a loop that hangs is left alone, and another one turns."""
+    hung = threading.Event()
+    made = Schedule(recorder.pull, lambda: None, SystemClock())
+    pick = made._agenda.pick
+
+    def hang(moment: Moment) -> list[Start]:
+        made._agenda.pick = pick  # type: ignore[method-assign]
+        made._lock.release()  # as if it hung outside of the lock
+        hung.wait(20)
+        made._lock.acquire()
+        return []
+
+    made.start({"a": source("a")}, Calendar("UTC"))
+    assert wait_for(lambda: recorder.calls)
+    made._agenda.pick = hang  # type: ignore[method-assign]
+    assert wait_for(lambda: made.stalls == 1, 6)
+    seen = len(recorder.calls)
+    assert wait_for(lambda: len(recorder.calls) > seen, 3)
+    hung.set()
+    assert wait_for(lambda: sum(t.name.startswith("scorecard-schedule-") for t in threading.enumerate()) == 1, 3)
+    made.stop()

@@ -26,6 +26,8 @@ from scorecard.journal.journal import Entry, Journal
 from scorecard.judgement.targets import Target, Tolerance
 from scorecard.measures.values import Cell, Measured, Series
 from scorecard.refresh.overrides import newest_of
+from scorecard.refresh.pulse import Pulse, Turn, Warned
+from scorecard.refresh.runs import Runs
 from scorecard.warehouse.engine import Load, Quarantine, QuarantineGroup, QuarantineRow, Standing
 from scorecard.web.listen import Listener
 from scorecard.web.push import Streams
@@ -163,6 +165,21 @@ class House:
         if source not in known:
             raise NotFound(Problem(f"no source is called '{source}'", hint=did_you_mean(source, known)))
         self.refreshed.append((source, cause))
+
+    def pulse(self) -> Pulse:
+        turn = Turn("tickets", None, NOW + timedelta(seconds=30), failures=1, next_try=NOW + timedelta(seconds=30))
+        runs = Runs()
+        for load in reversed(LOADS):
+            runs.heard(load)
+        recent, counts, seconds = runs.seen()
+        return Pulse(turns={"tickets": turn}, recent=recent, counts=counts, seconds=seconds, workers=8)
+
+    def warned(self) -> tuple[Warned, ...]:
+        return ()
+
+    def loads(self, source: str | None, limit: int, outcome: str | None = None) -> Sequence[Load]:
+        found = [x for x in LOADS if source in (None, x.source) and outcome in (None, x.outcome)]
+        return found[:limit]
 
     def journal_written(self, entry: Entry) -> None:
         self.heard.append(entry.kind)

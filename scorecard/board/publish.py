@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from scorecard.board.board import Board
@@ -42,13 +43,24 @@ class Publisher:
 
     def publish(self, board: Board) -> None:
         """Makes it the current board for everyone at once."""
-        # A full disk must not keep a computed board from the walls; the version is then remembered with the next one.
+        self._show(board)
+        # A full disk must not keep a computed board from the walls; what it said is kept with the next one.
         with contextlib.suppress(OSError):
-            aside = self._file.with_suffix(".new")
-            aside.write_text(json.dumps({"version": board.version, "as_of": utc_text(board.as_of)}))
-            aside.replace(self._file)
             self._keep_book(board.book)
+
+    def nudge(self) -> None:
+        """The current board once more under the next version: whoever shows it asks again, for what stands beside the board."""
+        if self._board is not None:
+            self._show(self._board)
+
+    def _show(self, board: Board) -> None:
         with self._turned:
+            if board.version <= self._last:  # a nudge came in between
+                board = replace(board, version=self._last + 1)
+            with contextlib.suppress(OSError):  # a full disk: the version is remembered with the next one
+                aside = self._file.with_suffix(".new")
+                aside.write_text(json.dumps({"version": board.version, "as_of": utc_text(board.as_of)}))
+                aside.replace(self._file)
             self._board, self._last = board, board.version
             self._turned.notify_all()
 

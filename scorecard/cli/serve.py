@@ -18,7 +18,9 @@ from scorecard.ground.errors import Problem, Refused, Unavailable
 if TYPE_CHECKING:
     from scorecard.cli.product import Product
     from scorecard.journal.journal import Entry
+    from scorecard.refresh.pulse import Pulse, Warned
     from scorecard.refresh.schedule import Schedule
+    from scorecard.warehouse.engine import Load
 
 log = logging.getLogger("scorecard")
 
@@ -47,22 +49,32 @@ def serve(context: click.Context, host: str, port: int) -> None:
 def run(session: Session, host: str, port: int) -> None:
     """Serves until a signal; everything is closed again whatever happens."""
     from scorecard.cli.product import open_product
+    from scorecard.refresh.breaker import Patience
+    from scorecard.refresh.limits import Limits
+    from scorecard.refresh.runs import Runs
     from scorecard.refresh.schedule import Schedule
     from scorecard.web.server import build, serve_until_stopped
 
     product = open_product(session.config_file(), session.options.data, session.clock())
     life = Life(product, session)
+    settings = product.settings
     schedule = Schedule(
         life.pull,
         life.beat,
         product.clock,
-        workers=product.settings.workers,
+        Limits(settings.workers, settings.per_host),
+        Patience(most_seconds=settings.retry_at_most, opens_after=settings.breaker_after),
         audit=life.audit,
-        audit_at=product.settings.audit_at,
+        audit_at=settings.audit_at,
+        alarmed=product.publisher.nudge,
+        stepped=life.clock_set,
+        runs=Runs(product.engine.recent_loads()),
     )
     life.schedule = schedule
+    product.refresher.heard = schedule.heard
     if session.options.now is None:  # beside a clock that stands still, the time of the next run would mislead
         product.refresher.next_run = schedule.next_run
+        product.engine.no_later_than_now()
     try:
         product.refresher.publish()
         product.serving = True
@@ -126,9 +138,21 @@ class Life:
         return "" if self.running is None else self.running.key
 
     def refresh(self, source: str, cause: str) -> None:
-        """Asks for a pull at once, beside the schedule; never two of one source at a time."""
+        """Asks for a pull at once, beside the rhythm; never two of one source at a time."""
         self.product.refresher.check_names([source])
-        threading.Thread(target=self._pull, args=(source, cause, False), name=f"pull-{source}", daemon=True).start()
+        if self.schedule is not None:
+            self.schedule.ask(source, cause)
+
+    def pulse(self) -> Pulse:
+        from scorecard.refresh.pulse import Pulse
+
+        return Pulse(ticking=False) if self.schedule is None else self.schedule.pulse()
+
+    def warned(self) -> tuple[Warned, ...]:
+        return () if self.schedule is None else self.schedule.warned()
+
+    def loads(self, source: str | None, limit: int, outcome: str | None = None) -> Sequence[Load]:
+        return self.product.engine.loads(source, limit, outcome)
 
     def journal_written(self, entry: Entry) -> None:
         """Publishes what is part of the readings, beside the answer to whoever wrote it."""
@@ -153,6 +177,8 @@ class Life:
             reasons.append("no board is published yet")
         if self.schedule is None or not self.schedule.ticking:
             reasons.append("the scheduler does not tick")
+        if self.schedule is not None:
+            reasons.extend(warned.message for warned in self.warned())
         return not reasons, reasons
 
     def command(self, argv: Sequence[str], files: Mapping[str, str]) -> dict[str, Any]:
@@ -167,10 +193,7 @@ class Life:
 
     # -- what the schedule calls -------------------------------------------------------------------------------
 
-    def pull(self, source: str, full: bool) -> None:
-        self._pull(source, "schedule", full)
-
-    def _pull(self, source: str, cause: str, full: bool) -> None:
+    def pull(self, source: str, full: bool, cause: str) -> None:
         refresher = self.product.refresher
         if source not in refresher.book.sources:
             return
@@ -187,6 +210,12 @@ class Life:
         elif now != self._files:
             self._files = now
             self._reread()
+
+    def clock_set(self) -> None:
+        """Another wall clock: no load may seem to be newer than it is, or its numbers would stay fresh for too long."""
+        if not self.stopping:
+            self.product.engine.no_later_than_now()
+            self.product.refresher.publish()
 
     def audit(self) -> None:
         """Once a night: what is kept against what the rows give."""

@@ -44,3 +44,17 @@ def utc_text(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
+def span_text(seconds: float) -> str:
+    """A stretch of time as people say it: ``7 s``, ``12 min``, ``1 h 5 min``, ``3 days``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h" + (f" {rest} min" if rest and hours < 12 else "")
+    return f"{round(hours / 24)} days"

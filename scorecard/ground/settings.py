@@ -20,13 +20,18 @@ class Settings:
 
     ``hosts``: names besides loopback under which the pages may be reached. ``embed_from``: origins that may frame
     `/embed/…`. ``audit_at``: the local time at which kept numbers are compared with their rows each night, empty for
-    never. ``workers``: pulls at the same time. ``origin`` says where each value came from.
+    never. ``workers``: pulls at the same time, ``per_host`` of them against one host. After a network or lock error a source is
+    tried again after 5 s, 10 s, 20 s …, ``retry_at_most`` seconds at the longest; ``breaker_after`` of them in a row open its
+    breaker. ``origin`` says where each value came from.
     """
 
     journal: str = ""
     memory_limit: str = "2GB"
     threads: int = 2
     workers: int = 8
+    per_host: int = 4
+    retry_at_most: int = 300
+    breaker_after: int = 5
     hosts: tuple[str, ...] = ()
     embed_from: tuple[str, ...] = ()
     address: str = ""
@@ -63,11 +68,10 @@ def read_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
                 continue
             try:
                 values[name] = _shaped(value, default)
-                if name == "audit_at":
-                    _check_time(str(values[name]))
+                _check(name, values[name])
                 origin[name] = where
             except (TypeError, ValueError):
-                kind = "a time of day such as 03:30" if name == "audit_at" else _kind(default)
+                kind = _WANTED.get(name) or _kind(default)
                 problems.append(Problem(f"setting '{name}': {value!r} is not {kind}", Place(where)))
     if problems:
         raise Refused(*problems)
@@ -89,10 +93,16 @@ def _shaped(value: object, default: object) -> object:
     return value
 
 
-def _check_time(text: str) -> None:
-    """ValueError for what is no time of day; empty is none."""
-    if text and not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", text):
-        raise ValueError(text)
+_COUNTS = ("threads", "workers", "per_host", "retry_at_most", "breaker_after")
+_WANTED = {"audit_at": "a time of day such as 03:30", **dict.fromkeys(_COUNTS, "a whole number of at least 1")}
+
+
+def _check(name: str, value: object) -> None:
+    """ValueError for what is no time of day (empty is none), and for a count below 1."""
+    if name == "audit_at" and value and not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", str(value)):
+        raise ValueError(value)
+    if name in _COUNTS and isinstance(value, int) and value < 1:
+        raise ValueError(value)
 
 
 def _kind(default: object) -> str:

@@ -53,12 +53,15 @@ def pull_source(
     request = _request(book, source, folder, standing, started, full)
     if stop is not None:
         request = replace(request, stop=stop)
+    failures: list[SourceFailed] = []
     try:
-        return engine.load(order, _batches(request))
+        load, touched = engine.load(order, _batches(request, failures))
     # One load: whatever a driver throws becomes this source's failed load, not a dead scheduler.
     except Exception as error:  # noqa: BLE001
-        problem = as_problem(error, source)
-    return engine.record_failure(order, problem), NOTHING
+        load, touched = engine.record_failure(order, as_problem(error, source)), NOTHING
+    if load.outcome == "failed" and failures:
+        load = replace(load, retry=failures[-1].retry, retry_after_seconds=failures[-1].after)
+    return load, touched
 
 
 def as_problem(error: Exception, source: Source) -> Problem:
@@ -78,8 +81,13 @@ def redact(text: str, source: Source) -> str:
     return text
 
 
-def _batches(request: Pull) -> Iterator[Batch]:
-    yield from registry.pull(request)
+def _batches(request: Pull, failures: list[SourceFailed]) -> Iterator[Batch]:
+    """The connector's batches; why it failed is noted on its way to the warehouse, where it becomes a problem in words."""
+    try:
+        yield from registry.pull(request)
+    except SourceFailed as failure:
+        failures.append(failure)
+        raise
 
 
 def _request(book: Book, source: Source, folder: Path, standing: Standing | None, now: datetime, full: bool) -> Pull:

@@ -70,6 +70,7 @@ class Refresher:
         self.stopping = threading.Event()
         self.calendar = calendar_of(book)
         self.next_run: Callable[[str], datetime | None] = lambda _: None
+        self.heard: Callable[[Load], None] = lambda _: None
         self.file_problems: tuple[Problem, ...] = ()
         self._folder = folder
         self._journal = journal
@@ -131,6 +132,7 @@ class Refresher:
             with self._pending_lock:
                 before = self._pending.get(name)
                 self._pending[name] = touched if before is None else joined(before, touched)
+        self.heard(load)
         return load
 
     # -- publishing --------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""When sources are pulled: APScheduler in UTC, with a monotonic watchdog beside it."""
+"""When sources are pulled: one loop on the steady clock, workers within limits, and a watchdog beside it."""
 
 from __future__ import annotations
 
@@ -6,190 +6,309 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.interval import IntervalTrigger
-
-from scorecard.book.model.source import Schedule as Rhythm
 from scorecard.book.model.source import Source
 from scorecard.ground.clock import Clock, SystemClock
 from scorecard.ground.periods.calendar import Calendar
-from scorecard.ground.periods.cron import cron_runs
+from scorecard.refresh.agenda import Agenda, Entry, Start
+from scorecard.refresh.breaker import Patience
+from scorecard.refresh.limits import Limits
+from scorecard.refresh.pulse import Lateness, Pulse, Turn, Warned
+from scorecard.refresh.rhythm import At, Moment
+from scorecard.refresh.runs import Runs
+from scorecard.refresh.watchdog import LOOK_SECONDS, Watchdog, stalled_after
+from scorecard.warehouse.engine import Load
 
 log = logging.getLogger("scorecard.refresh")
 BEAT_SECONDS = 1.0
-STALLED_AFTER_SECONDS = 5.0
-# A source that takes longer than its rhythm is skipped, as it should be; that is no news every few seconds.
-logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
+LATENESS_OVER_SECONDS = 300.0
 
 
 class Schedule:
-    """Runs ``pull(source, full)`` on each source's rhythm, ``beat()`` every second and ``audit()`` once a night.
+    """Runs ``pull(source, full, cause)`` on each source's rhythm, ``beat()`` every second and ``audit()`` once a night.
 
-    ``audit_at``: its local time, HH:MM; empty: never.
+    ``audit_at``: its local time, HH:MM; empty: never. ``alarmed()`` is called when an alarm comes or goes, ``stepped()``
+    when the wall clock was set.
 
-    Runs of one source never overlap, missed ones are made up for once, and a busy pool starves nobody. The watchdog
-    looks at the monotonic clock: APScheduler waits for wall time and would sleep through a clock set back.
+    Runs of one source never overlap, missed ones are made up for once, and a busy pool starves nobody: whose turn it is says
+    the Agenda. The loop waits by the monotonic clock, so that no clock step stops it; the watchdog looks whether it turns.
     """
 
     def __init__(
         self,
-        pull: Callable[[str, bool], None],
+        pull: Callable[[str, bool, str], None],
         beat: Callable[[], None],
         clock: Clock,
-        workers: int = 8,
+        limits: Limits | None = None,
+        patience: Patience | None = None,
         audit: Callable[[], None] = lambda: None,
         audit_at: str = "",
+        alarmed: Callable[[], None] = lambda: None,
+        stepped: Callable[[], None] = lambda: None,
+        runs: Runs | None = None,
     ) -> None:
-        self._audit = audit
+        limits = limits or Limits()
+        self.runs = runs or Runs()
+        self._pull, self._beat, self._audit = pull, beat, audit
         self._audit_at = audit_at
-        self._pull = pull
-        self._beat = beat
+        self._alarmed, self._stepped = alarmed, stepped
         self._clock = clock
-        self._workers = workers
-        self._scheduler: BackgroundScheduler | None = None
-        self._sources: dict[str, Source] = {}
-        self._calendar = Calendar("UTC")
-        self._last_beat = clock.steady()
+        self._agenda = Agenda(limits, patience or Patience())
+        self._nightly: At | None = None
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
         self._stop = threading.Event()
-        self._running = 0
-        self._count = threading.Lock()
-        self._watchdog = threading.Thread(target=self._watch, name="scorecard-watchdog", daemon=True)
-        self.stalls = 0
+        self._pool = ThreadPoolExecutor(limits.workers, "scorecard-pull")
+        self._aside = {name: ThreadPoolExecutor(1, f"scorecard-{name}") for name in ("beat", "audit", "step")}
+        self._under_way: dict[str, Future[None]] = {}
+        self._loop: threading.Thread | None = None
+        self._generation = 0
+        self._ticked = clock.steady()
+        self._beat_due = 0.0
+        self._lateness = Lateness()
+        self._lateness_from = self._ticked
+        self._since_step: set[str] = set()
+        self._said_running: dict[str, float] = {}
+        self._watch = Watchdog(self._moment())
+        self._watcher = threading.Thread(target=self._look_again_and_again, name="scorecard-watchdog", daemon=True)
+
+    # -- for the rest of the house ----------------------------------------------------------------------------
 
     def start(self, sources: dict[str, Source], calendar: Calendar) -> None:
         """Begins; every source is due at once, spread over the first moments."""
-        self._sources, self._calendar = sources, calendar
-        self._begin()
-        self._watchdog.start()
+        self._set(sources, calendar)
+        self._turn_the_loop()
+        self._watcher.start()
 
     def replace(self, sources: dict[str, Source], calendar: Calendar) -> None:
-        """Another book: its sources take the place of the old ones."""
-        self._sources, self._calendar = sources, calendar
-        self._end()
-        self._begin()
+        """Another book: its sources take the place of the old ones; who is pulled as before keeps its turn."""
+        self._set(sources, calendar)
+        self._wake.set()
 
     def stop(self, patience_seconds: float = 5.0) -> None:
         """Starts nothing more, and gives what runs a moment to end."""
         self._stop.set()
-        self._end()
+        self._wake.set()
+        for pool in (self._pool, *self._aside.values()):
+            pool.shutdown(wait=False, cancel_futures=True)
         until = self._clock.steady() + patience_seconds
-        while self._running and self._clock.steady() < until:
+        while self._agenda.running and self._clock.steady() < until:
             time.sleep(0.01)
 
     @property
     def ticking(self) -> bool:
-        """Whether the scheduler has moved within the last seconds."""
-        return self._clock.steady() - self._last_beat < STALLED_AFTER_SECONDS
+        """Whether the loop has turned within the last seconds."""
+        return self._loop is not None and self._clock.steady() - self._ticked < self._watch.stalled_after_seconds
+
+    @property
+    def stalls(self) -> int:
+        """How often the loop had to be started anew."""
+        return self._watch.stalls
 
     def next_run(self, source: str) -> datetime | None:
         """When the source is pulled next (UTC), or None."""
-        job = None if self._scheduler is None else self._scheduler.get_job(f"pull:{source}")
-        moment: datetime | None = None if job is None else job.next_run_time
-        return moment
-
-    def pull_now(self, source: str) -> None:
-        """Moves the source's next run to this moment."""
-        if self._scheduler is not None:
-            self._scheduler.modify_job(f"pull:{source}", next_run_time=self._now())
-
-    def _now(self) -> datetime:
-        # The scheduler works on the machine's time even where the product's clock stands still.
-        return SystemClock().now()
-
-    def _begin(self) -> None:
-        scheduler = BackgroundScheduler(
-            timezone="UTC",
-            executors={
-                "default": ThreadPoolExecutor(self._workers),
-                "beat": ThreadPoolExecutor(1),
-                "audit": ThreadPoolExecutor(1),
-            },
-            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
-        )
-        now = self._now()
-        scheduler.add_job(self._on_beat, IntervalTrigger(seconds=int(BEAT_SECONDS)), id="beat", executor="beat")
-        for index, source in enumerate(self._sources.values()):
-            first = now + timedelta(milliseconds=20 * index)
-            scheduler.add_job(
-                self._run,
-                self._trigger(source.schedule),
-                args=[source.name, False],
-                id=f"pull:{source.name}",
-                next_run_time=first,
-            )
-            if source.full_schedule is not None:
-                scheduler.add_job(
-                    self._run, self._trigger(source.full_schedule), args=[source.name, True], id=f"full:{source.name}"
-                )
-        if self._audit_at:
-            hour, minute = self._audit_at.split(":")
-            nightly = LocalCron(f"{int(minute)} {int(hour)} * * *", self._calendar)
-            scheduler.add_job(self._on_night, nightly, id="audit", executor="audit")
-        scheduler.start()
-        self._scheduler = scheduler
-
-    def _end(self) -> None:
-        if self._scheduler is not None:
-            self._scheduler.shutdown(wait=False)
-            self._scheduler = None
-
-    def _trigger(self, rhythm: Rhythm) -> BaseTrigger:
-        if rhythm.cron is not None:
-            return LocalCron(rhythm.cron, self._calendar)
-        return IntervalTrigger(seconds=rhythm.every_seconds or 60, timezone="UTC")
-
-    def _run(self, name: str, full: bool) -> None:
-        source = self._sources.get(name)
-        if source is None:
-            return
-        with self._count:
-            self._running += 1
-        try:
-            if not self._stop.is_set():
-                self._pull(name, full)
-        finally:
-            with self._count:
-                self._running -= 1
+        with self._lock:
+            entry = self._agenda.entries.get(source)
+            return None if entry is None else _next_run(entry, self._moment())
 
     def next_audit(self) -> datetime | None:
         """When kept numbers are compared with their rows next (UTC), or None."""
-        job = None if self._scheduler is None else self._scheduler.get_job("audit")
-        moment: datetime | None = None if job is None else job.next_run_time
-        return moment
+        return None if self._nightly is None else self._nightly.at
 
-    def _on_night(self) -> None:
-        if not self._stop.is_set():
-            self._audit()
+    def ask(self, source: str, cause: str, *, full: bool = False) -> None:
+        """A pull beside the rhythm, at once, also where the breaker is open; never two of one source at a time."""
+        with self._lock:
+            self._agenda.ask(source, cause, self._moment(), full=full)
+        self._wake.set()
 
-    def _on_beat(self) -> None:
-        self._last_beat = self._clock.steady()
-        self._beat()
+    def heard(self, load: Load) -> None:
+        """How a load ended, whoever wanted it: by it the breaker opens and closes."""
+        self.runs.heard(load)
+        with self._lock:
+            good = load.outcome != "failed"
+            self._agenda.heard(load.source, self._moment(), good=good, retry=load.retry, after=load.retry_after_seconds)
+            self._since_step.discard(load.source)
+        self._wake.set()
 
-    def _watch(self) -> None:
-        while not self._stop.wait(BEAT_SECONDS):
-            if self.ticking or self._scheduler is None:
-                continue
-            self.stalls += 1
-            log.warning(
-                "the scheduler has not moved for %.0f s (a clock step?): starting it anew", STALLED_AFTER_SECONDS
+    def pulse(self) -> Pulse:
+        """How everything stands now."""
+        recent, counts, seconds = self.runs.seen()
+        with self._lock:
+            moment = self._moment()
+            return Pulse(
+                ticking=self.ticking,
+                turns={name: _turn(entry, moment) for name, entry in self._agenda.entries.items()},
+                alarms=self.warned(),
+                running=self._agenda.running,
+                waiting=self._agenda.waiting,
+                workers=self._agenda.limits.workers,
+                stalls=self._watch.stalls,
+                steps=self._watch.steps,
+                lateness=self._lateness,
+                recent=recent,
+                counts=counts,
+                seconds=seconds,
             )
-            self._last_beat = self._clock.steady()
-            self._end()
-            self._begin()
+
+    def warned(self) -> tuple[Warned, ...]:
+        """What the watchdog says is wrong now."""
+        moment = self._moment()
+        return tuple(Warned(a.kind, moment.wall_at(a.since), a.message, a.hint) for a in self._watch.alarms())
+
+    # -- the loop ----------------------------------------------------------------------------------------------
+
+    def _moment(self) -> Moment:
+        # The schedule works on the machine's time even where the product's clock stands still.
+        return Moment(self._clock.steady(), SystemClock().now())
+
+    def _set(self, sources: dict[str, Source], calendar: Calendar) -> None:
+        with self._lock:
+            moment = self._moment()
+            self._agenda.replace(sources, calendar, moment)
+            entries = self._agenda.entries
+            shortest = min((e.source.schedule.every_seconds or 60 for e in entries.values()), default=None)
+            self._watch.stalled_after_seconds = stalled_after(shortest)
+            self._since_step &= set(entries)
+            self.runs.forget_all_but(sources)
+            if self._audit_at:
+                hour, minute = self._audit_at.split(":")
+                self._nightly = At(f"{int(minute)} {int(hour)} * * *", calendar)
+                self._nightly.wait_for_line(moment)
+
+    def _turn_the_loop(self) -> None:
+        self._generation += 1
+        self._ticked = self._clock.steady()
+        name = f"scorecard-schedule-{self._generation}"
+        self._loop = threading.Thread(target=self._turn, args=(self._generation,), name=name, daemon=True)
+        self._loop.start()
+
+    def _turn(self, generation: int) -> None:
+        """Until it is stopped, or another loop has taken its place."""
+        while not self._stop.is_set() and self._generation == generation:
+            self._wake.clear()
+            self._wake.wait(self._tick())
+
+    def _tick(self) -> float:
+        """Begins what is due; seconds until the next time."""
+        with self._lock:
+            moment = self._moment()
+            self._ticked = moment.steady
+            skipped = list(self._agenda.skips(moment))
+            starts = self._agenda.pick(moment)
+            wait = self._agenda.wait_seconds(moment, BEAT_SECONDS / 2)
+        for name, seconds in skipped:
+            self._say_skip(name, seconds)
+        for start in starts:
+            self._begin(start)
+        if moment.steady >= self._beat_due:
+            self._beat_due = moment.steady + BEAT_SECONDS
+            self._do_aside("beat", self._beat)
+        if self._nightly is not None and self._nightly.late(moment) >= 0:
+            self._nightly.passed(moment)
+            self._do_aside("audit", self._audit)
+        return wait
+
+    def _begin(self, start: Start) -> None:
+        self._note_lateness(start.late_seconds)
+        try:
+            future = self._pool.submit(self._pull, start.source, start.full, start.cause)
+        except RuntimeError:  # it is being stopped
+            return
+        future.add_done_callback(lambda ended: self._ended(start.source, ended))
+
+    def _ended(self, name: str, future: Future[None]) -> None:
+        with self._lock:
+            self._agenda.ended(name, self._moment())
+            self._said_running.pop(name, None)
+        self._wake.set()
+        if not future.cancelled() and (fault := future.exception()) is not None:
+            log.error("pulling '%s' failed by a fault of ours", name, exc_info=fault)
+
+    def _do_aside(self, name: str, work: Callable[[], None]) -> None:
+        """In a thread of its own, unless it is still at it."""
+        before = self._under_way.get(name)
+        if before is not None and not before.done():
+            return
+        try:
+            future = self._under_way[name] = self._aside[name].submit(work)
+        except RuntimeError:  # it is being stopped
+            return
+        future.add_done_callback(lambda ended: self._say_fault(name, ended))
+
+    def _say_fault(self, name: str, future: Future[None]) -> None:
+        if not future.cancelled() and not self._stop.is_set() and (fault := future.exception()) is not None:
+            log.error("the %s failed by a fault of ours", name, exc_info=fault)
+
+    def _say_skip(self, name: str, seconds: float) -> None:
+        """Once for each run that takes too long, and not every few seconds."""
+        if name not in self._said_running:
+            self._said_running[name] = seconds
+            log.warning(
+                "source '%s' is still being pulled after %.0f s: the run that is due now is skipped", name, seconds
+            )
+
+    def _note_lateness(self, seconds: float) -> None:
+        old, now = self._lateness, self._clock.steady()
+        fresh = now - self._lateness_from > LATENESS_OVER_SECONDS
+        if fresh:
+            self._lateness_from = now
+        self._lateness = Lateness(old.runs + 1, old.seconds + seconds, seconds if fresh else max(old.most, seconds))
+
+    # -- the watchdog ------------------------------------------------------------------------------------------
+
+    def _look_again_and_again(self) -> None:
+        shown: tuple[str, ...] = ()
+        while not self._stop.wait(LOOK_SECONDS):
+            loop, moment = self._loop, self._moment()
+            alive = loop is not None and loop.is_alive()
+            look = self._watch.look(moment, self._ticked, alive=alive, settled=not self._since_step)
+            if look.step is not None:
+                self._on_step(moment, look.step)
+            if look.restart:
+                log.warning("the scheduler has not moved for %.1f s: starting it anew", moment.steady - self._ticked)
+                self._turn_the_loop()
+            said = tuple(alarm.message for alarm in self._watch.alarms())
+            if said != shown:
+                shown = said
+                self._alarmed()
+
+    def _on_step(self, moment: Moment, step: timedelta) -> None:
+        log.warning("the wall clock was set by %+.0f s: every source is pulled once", step.total_seconds())
+        self._do_aside("step", self._stepped)
+        with self._lock:
+            self._agenda.stepped(moment)
+            self._since_step = set(self._agenda.entries)
+            if self._nightly is not None:
+                self._nightly.reset(moment)
+        self._wake.set()
 
 
-class LocalCron(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """A cron line in the organisation's time: each local time once, also where the clocks change."""
+def _turn(entry: Entry, moment: Moment) -> Turn:
+    def wall(steady: float | None) -> datetime | None:
+        return None if steady is None else moment.wall_at(steady)
 
-    def __init__(self, line: str, calendar: Calendar) -> None:
-        self._line = line
-        self._calendar = calendar
+    breaker = entry.breaker
+    return Turn(
+        source=entry.source.name,
+        host=entry.host,
+        next_run=_next_run(entry, moment),
+        running_since=wall(entry.running_since),
+        late_since=wall(entry.waiting_since),
+        breaker=breaker.state,
+        breaker_since=wall(breaker.since),
+        failures=breaker.failures,
+        next_try=wall(breaker.next_try),
+        skipped=entry.skipped,
+        skipped_at=wall(entry.skipped_at),
+        coalesced=entry.coalesced,
+    )
 
-    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
-        """APScheduler's question; after a clock step back the run before is what counts."""
-        after = now if previous_fire_time is None else max(previous_fire_time, now - timedelta(seconds=1))
-        return next(cron_runs(self._line, after, self._calendar), None)
+
+def _next_run(entry: Entry, moment: Moment) -> datetime | None:
+    if entry.asked is not None:
+        return moment.wall
+    if entry.breaker.next_try is not None:
+        return moment.wall_at(entry.breaker.next_try)
+    return entry.rhythm.next_run(moment)

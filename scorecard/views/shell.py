@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from scorecard.book.model.organization import ORGANIZATION
 from scorecard.ground.errors import NotFound, Problem, Refused, suggest
 from scorecard.ground.periods import GRAINS
 from scorecard.ground.periods.calendar import Period
+from scorecard.refresh.pulse import Pulse, Warned
 from scorecard.views.address import Address
 from scorecard.views.pages.data import data_page
 from scorecard.views.pages.metrics import chosen, metric_page, metrics_page
@@ -37,19 +38,22 @@ class Drawn:
 class Frame:
     """What a page says about the moment it was made. ``ticking`` is false under a clock that stands still.
 
-    ``build`` names the scripts and styles; an open page that sees another one loads itself anew.
+    ``build`` names the scripts and styles; an open page that sees another one loads itself anew. ``alarms``: what is wrong
+    with the scheduler, on every page. ``pulse`` is asked by pages that show the schedule.
     """
 
     now: datetime
     ticking: bool = True
     build: str = ""
+    alarms: tuple[Warned, ...] = ()
+    pulse: Callable[[], Pulse] = Pulse
 
 
 def page_for(board: Board, text: str, frame: Frame) -> Drawn:
     """The page of an address; a page that says what is wrong where there is none."""
     address = Address.read(text)
     try:
-        drawn = _body(board, address, frame.now)
+        drawn = _body(board, address, frame)
         pickers = _pickers(board, drawn.page, address, frame.now)
     except NotFound as missing:
         drawn, pickers = Drawn(_missing(board, address, missing.problems[0]), found=False), {"when": None, "grains": []}
@@ -112,7 +116,8 @@ def broken_page(text: str, frame: Frame) -> Drawn:
     return Drawn(page)
 
 
-def _body(board: Board, address: Address, now: datetime) -> Drawn:
+def _body(board: Board, address: Address, frame: Frame) -> Drawn:
+    now = frame.now
     match address.steps:
         case ():
             return Drawn(organization_page(board, address, now))
@@ -126,7 +131,7 @@ def _body(board: Board, address: Address, now: datetime) -> Drawn:
             page, readings = metric_page(board, name, address, now)
             return Drawn(page, readings)
         case ("data",):
-            return Drawn(data_page(board, address, now))
+            return Drawn(data_page(board, address, now, frame.pulse()))
         case ("wall" | "embed" as kind, name):
             return Drawn(wall_page(board, name, address, now, embedded=kind == "embed"))
         case _:
@@ -156,6 +161,9 @@ def _bare(address: Address, frame: Frame) -> dict[str, Any]:
         "nav": [],
         "themes": {"light": address.in_theme("light"), "dark": address.in_theme("dark")},
         "notices": [],
+        "alarms": [
+            {"kind": a.kind, "message": a.message, "hint": a.hint, "since": milliseconds(a.since)} for a in frame.alarms
+        ],
         "crumbs": [],
         "marks": None,
         "when": None,

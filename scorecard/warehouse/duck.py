@@ -19,6 +19,7 @@ from scorecard.warehouse.changes import live_columns
 from scorecard.warehouse.engine import NOTHING, Load, LoadOrder, Quarantine, Standing, Touched, day_column
 from scorecard.warehouse.faults import as_error, first_lines, is_damage
 from scorecard.warehouse.gates import not_one_select
+from scorecard.warehouse.history import PRUNED_EVERY, no_later_than, prune, read_loads, read_recent
 from scorecard.warehouse.limits import limited
 from scorecard.warehouse.loads import Publishing, Result, faults_of
 from scorecard.warehouse.looking import Looking
@@ -29,7 +30,6 @@ from scorecard.warehouse.records import (
     TABLES,
     Memory,
     naive,
-    read_loads,
     read_memory,
     write_load,
     write_memory,
@@ -181,6 +181,8 @@ class DuckWarehouse:
 
     def _record(self, cursor: duckdb.DuckDBPyConnection, load: Load, result: Result | None) -> None:
         write_load(cursor, load)
+        if load.id % PRUNED_EVERY == 0:
+            prune(cursor, load.finished_at)
         if result is not None:
             write_quarantine(cursor, load, result.counts.aside, result.counts.settled)
             self._quarantines = None
@@ -210,12 +212,22 @@ class DuckWarehouse:
         with self._reading() as cursor:
             return read_memory(cursor, source)
 
-    def loads(self, source: str | None = None, limit: int = 100) -> tuple[Load, ...]:
+    def loads(self, source: str | None = None, limit: int = 100, outcome: str | None = None) -> tuple[Load, ...]:
         """The run history, newest first."""
         with self._reading() as cursor:
-            written = read_loads(cursor, source, limit)
-        missed = [load for load in self._unwritten if source is None or load.source == source]
+            written = read_loads(cursor, source, limit, outcome)
+        missed = [x for x in self._unwritten if source in (None, x.source) and outcome in (None, x.outcome)]
         return tuple(sorted([*written, *missed], key=lambda load: -load.id)[:limit])
+
+    def recent_loads(self, each: int = 100) -> tuple[Load, ...]:
+        """The newest loads of every source, and all since its last good one; oldest first."""
+        with self._reading() as cursor:
+            return read_recent(cursor, each)
+
+    def no_later_than_now(self) -> None:
+        """For a clock that has been set back: no load comes from the future."""
+        with self._writing(), self._cursor() as cursor:
+            no_later_than(cursor, self.clock.now())
 
     def quarantine(self, source: str, limit: int = 100) -> pl.DataFrame:
         """Rows put aside, newest load first: columns load, file, line, reason, text, column_name, value, missing."""

@@ -18,6 +18,10 @@ DAY_PREFIX = "_day_"
 """A time column `created_at` (TIMESTAMP, UTC instants) has a DATE column `_day_created_at` beside it: the local day."""
 
 
+OUTCOMES = ("ok", "unchanged", "held", "failed")
+"""What can become of a load."""
+
+
 def day_column(time: str) -> str:
     """The name of the reporting-day column of a time column."""
     return DAY_PREFIX + time
@@ -46,6 +50,7 @@ class Load:
     read = loaded + unchanged + duplicate + quarantined, ``removed`` beside it (a failed load only says what it read).
     ``outcome``: ok, unchanged, held or failed. ``cause``: schedule, command, hook, start. ``generation`` grows by one
     with each published load. ``problems``: what was wrong (quarantined rows as warnings, the failure as an error).
+    ``retry``: a network or a lock failed it, after ``retry_after_seconds`` if the server said so; not kept in the history.
     """
 
     id: int
@@ -65,6 +70,8 @@ class Load:
     problems: tuple[Problem, ...] = ()
     times_doubled: int = 0
     times_missing: int = 0
+    retry: bool = field(default=False, compare=False)
+    retry_after_seconds: float | None = field(default=None, compare=False)
 
     @property
     def problem(self) -> str | None:

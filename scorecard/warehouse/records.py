@@ -17,8 +17,9 @@ from scorecard.warehouse.engine import Load, Standing
 from scorecard.warehouse.quarantine import PutAside, Settled
 
 HISTORY_KEPT = 3000
+"""Loads after which rows put aside that are mended by now are forgotten."""
 SWEPT_EVERY = 200
-"""Loads between two times that old ones are forgotten."""
+"""Loads between two times that this is done."""
 TABLES = (
     "CREATE SCHEMA IF NOT EXISTS _loads",
     """CREATE TABLE IF NOT EXISTS _loads.history (id BIGINT, source VARCHAR, outcome VARCHAR, cause VARCHAR,
@@ -93,21 +94,11 @@ def write_load(cursor: duckdb.DuckDBPyConnection, load: Load) -> None:
         ],
     )
     if load.id % SWEPT_EVERY == 0:
-        cursor.execute("DELETE FROM _loads.history WHERE source = ? AND id < ?", [load.source, load.id - HISTORY_KEPT])
         quarantine.forget_quarantine(cursor, load.id - HISTORY_KEPT)
 
 
-def read_loads(cursor: duckdb.DuckDBPyConnection, source: str | None, limit: int) -> tuple[Load, ...]:
-    """Finished loads, newest first."""
-    rows = cursor.execute(
-        "SELECT * FROM _loads.history WHERE outcome <> 'running' AND (CAST($1 AS VARCHAR) IS NULL OR source = $1) "
-        "ORDER BY id DESC LIMIT $2",
-        [source, limit],
-    ).fetchall()
-    return tuple(_load(row) for row in rows)
-
-
-def _load(row: tuple[Any, ...]) -> Load:
+def load_of(row: tuple[Any, ...]) -> Load:
+    """A load from its row of the history."""
     return Load(
         id=row[0],
         source=row[1],

@@ -17,6 +17,7 @@ from dash import Input, Output
 from scorecard.board.board import Board
 from scorecard.ground.clock import Clock, FixedClock
 from scorecard.ground.errors import Unavailable
+from scorecard.refresh.pulse import Pulse, Warned
 from scorecard.views.address import Address
 from scorecard.views.charts import chart
 from scorecard.views.element import ASSETS, NOT_LOADED, Page
@@ -50,6 +51,20 @@ class Boards(Protocol):
     def current(self) -> Board: ...
 
 
+class House(Protocol):
+    """What pages are made of: the board, the clock, and how the schedule stands."""
+
+    @property
+    def publisher(self) -> Boards: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def pulse(self) -> Pulse: ...
+
+    def warned(self) -> tuple[Warned, ...]: ...
+
+
 MayShow = Callable[[str], bool]
 """Whether whoever asks may see the page at a path (a wall link opens one panel and nothing else)."""
 
@@ -57,14 +72,15 @@ MayShow = Callable[[str], bool]
 class Pages:
     """Addresses to pages, with the published board and the clock. A page is made once for all who ask in a moment."""
 
-    def __init__(self, boards: Boards, clock: Clock, may_show: MayShow) -> None:
-        self._boards, self._clock, self._may_show = boards, clock, may_show
+    def __init__(self, house: House, may_show: MayShow) -> None:
+        self._house, self._boards, self._clock, self._may_show = house, house.publisher, house.clock, may_show
         self._build = _build()
         self._kept: dict[str, tuple[int, float, Drawn]] = {}
 
     def at(self, address: str) -> Drawn:
         """The page of an address as of now."""
-        frame = Frame(self._clock.now(), not isinstance(self._clock, FixedClock), self._build)
+        ticking = not isinstance(self._clock, FixedClock)
+        frame = Frame(self._clock.now(), ticking, self._build, self._house.warned(), self._house.pulse)
         if not self._may_show(Address.read(address).path):
             return refused_page(address, frame)
         try:
@@ -116,7 +132,7 @@ class Site(dash.Dash):
         )
 
 
-def attach_pages(server: flask.Flask, publisher: Boards, clock: Clock, may_show: MayShow = lambda _: True) -> dash.Dash:
+def attach_pages(server: flask.Flask, house: House, may_show: MayShow = lambda _: True) -> dash.Dash:
     """Puts the pages on a server: index, assets and the one callback. The app's ``csp_hashes()`` belong into the headers.
 
     ``may_show`` is asked with a path, within the request, before anything of a page is made.
@@ -135,7 +151,7 @@ def attach_pages(server: flask.Flask, publisher: Boards, clock: Clock, may_show:
             {"name": "color-scheme", "content": "light dark"},
         ],
     )
-    app.pages = pages = Pages(publisher, clock, may_show)
+    app.pages = pages = Pages(house, may_show)
     app.layout = Page(id="page")
 
     @app.callback(Output("page", "page"), Output("page", "children"), Input("page", "ask"), prevent_initial_call=True)

@@ -9,6 +9,8 @@ from scorecard.board.board import Board
 from scorecard.ground.clock import Clock
 from scorecard.ground.settings import Settings
 from scorecard.journal.journal import Entry, Journal
+from scorecard.refresh.pulse import Pulse, Warned
+from scorecard.warehouse.engine import Load
 
 
 class Published(Protocol):
@@ -50,6 +52,18 @@ class Doors(Protocol):
 
     def refresh(self, source: str, cause: str) -> None:
         """Asks for a pull now and returns at once. NotFound for an unknown source."""
+        ...
+
+    def pulse(self) -> Pulse:
+        """How the schedule stands at this moment."""
+        ...
+
+    def warned(self) -> tuple[Warned, ...]:
+        """What the watchdog says is wrong now; everybody who looks at numbers should know."""
+        ...
+
+    def loads(self, source: str | None, limit: int, outcome: str | None = None) -> Sequence[Load]:
+        """The run history, newest first."""
         ...
 
     def journal_written(self, entry: Entry) -> None:

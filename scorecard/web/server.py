@@ -47,7 +47,7 @@ def build(doors: Doors, *, most_streams: int = 200) -> Flask:
     server.register_blueprint(api)
     attach_operators(server, doors, streams, tally)
     attach_command(server, doors)
-    hashes.append(attach_pages(server, doors.publisher, doors.clock, may_show).csp_hashes)
+    hashes.append(attach_pages(server, doors, may_show).csp_hashes)
     gate.know_programs(server)
     return server
 

@@ -7,13 +7,6 @@
   };
   S.pages = S.pages || {};
 
-  function Due(props) {
-    S.useTicker(props.ms ? 1000 : 0);
-    if (!props.ms) return "–";
-    const left = (props.ms - S.now()) / 1000;
-    return left >= 0 ? "in " + S.ago(left) : h("span", { className: "late" }, S.ago(-left) + " overdue");
-  }
-
   function Source(props) {
     const source = S.shown(props.source, props.now);
     return h(
@@ -21,12 +14,14 @@
       { className: "card source " + source.status, "data-source": source.name, "data-status": source.status },
       h("header", null, h("h3", null, source.name), h("span", { className: "faint" }, source.kind, source.every ? " · " + source.every : ""), h(S.Chip, { item: source })),
       source.problem ? h("p", { className: "problem" }, h("b", null, source.problem), source.hint ? h("em", null, source.hint) : null) : null,
+      h(S.Failing, { turn: source.turn }),
+      h(S.Strip, { strip: source.turn.strip }),
       h(
         "dl",
         null,
-        h(S.Fact, { term: "Last good load" }, source.loaded ? h("span", { title: source.loaded_text }, h(S.Age, { ms: source.loaded })) : "never"),
+        h(S.Fact, { term: "Last good load" }, h(S.Freshness, { source: source })),
         h(S.Fact, { term: "Data until" }, source.until || "–"),
-        h(S.Fact, { term: "Next run" }, h(Due, { ms: source.next })),
+        h(S.Fact, { term: "Next run" }, h(S.Due, { turn: source.turn })),
         h(S.Fact, { term: "Rows" }, source.rows === null ? "–" : h(S.Live, { text: source.rows, of: source.name }))
       ),
       source.last
@@ -70,41 +65,149 @@
             })
           )
         : null,
-      source.metrics.length
-        ? h(
-            "p",
-            { className: "feeds" },
-            h("span", { className: "faint" }, "Feeds "),
-            source.metrics.map(function (metric) {
-              return h(S.Link, { key: metric.href, href: metric.href }, metric.text);
-            })
-          )
-        : h("p", { className: "feeds faint" }, "Feeds no metric.")
+      h("div", { className: "source-foot" }, h(Feeds, { metrics: source.metrics }), h(S.PullNow, { source: source.name, ask: props.ask }))
     );
   }
 
+  function Feeds(props) {
+    if (!props.metrics.length) return h("p", { className: "feeds faint" }, "Feeds no metric.");
+    return h(
+      "p",
+      { className: "feeds" },
+      h("span", { className: "faint" }, "Feeds "),
+      props.metrics.map(function (metric) {
+        return h(S.Link, { key: metric.href, href: metric.href }, metric.text);
+      })
+    );
+  }
+
+  /* Where there are many sources, those that are well take a line each. */
+  function Calm(props) {
+    return h(
+      "section",
+      { className: "card calm", "aria-labelledby": "calm" },
+      h("header", null, h("h2", { id: "calm" }, "Well"), h("p", null, props.sources.length + (props.sources.length === 1 ? " source" : " sources"))),
+      h(
+        "div",
+        { className: "scroll", tabIndex: 0, role: "region", "aria-labelledby": "calm" },
+        h(
+          "table",
+          { className: "plain" },
+          h(
+            "thead",
+            null,
+            h(
+              "tr",
+              null,
+              ["Source", "Kind", "Age", "Data until", "Next run", "Lately"].map(function (name) {
+                return h("th", { key: name, scope: "col" }, name);
+              }),
+              h("th", { scope: "col", className: "right" }, "Rows")
+            )
+          ),
+          h(
+            "tbody",
+            null,
+            props.sources.map(function (source) {
+              return h(
+                "tr",
+                { key: source.name, "data-source": source.name, "data-status": source.status },
+                h("th", { scope: "row" }, h(S.Shape, { status: source.status }), " ", h("b", null, source.name)),
+                h("td", { className: "faint" }, source.kind + (source.every ? " · " + source.every : "")),
+                h("td", null, h(S.Freshness, { source: source, small: true })),
+                h("td", null, source.until || "–"),
+                h("td", null, h(S.Due, { turn: source.turn })),
+                h("td", null, h(S.Strip, { strip: source.turn.strip, small: true })),
+                h("td", { className: "right" }, source.rows === null ? "–" : source.rows)
+              );
+            })
+          )
+        )
+      )
+    );
+  }
+
+  /* The schedule moves on between two boards: what stands beside them is asked for now and then. */
+  function useAskingAgain(page, ask) {
+    window.React.useEffect(
+      function () {
+        if (!page.ticking || !ask) return undefined;
+        const timer = setInterval(function () {
+          if (!document.hidden) ask();
+        }, AGAIN);
+        return function () {
+          clearInterval(timer);
+        };
+      },
+      [page.ticking, ask]
+    );
+  }
+
+  const AGAIN = 5000;
+  const MANY = 12;
   const COUNTS = ["Read", "Loaded", "Unchanged", "Duplicate", "Quarantined", "Removed"];
 
   S.pages.data = function (props) {
     const body = props.page.body;
     const many = window.React.useState(15);
+    const wanted = window.React.useState("");
+    useAskingAgain(props.page, props.ask);
     if (body.empty) return h(S.Empty, body.empty);
+    const word = wanted[0].trim().toLowerCase();
+    const sources = body.sources.filter(function (source) {
+      return source.name.indexOf(word) >= 0;
+    });
+    const loads = body.loads.filter(function (load) {
+      return load.source.indexOf(word) >= 0;
+    });
+    const calm = body.sources.length <= MANY ? [] : sources.filter(function (source) {
+      return S.shown(source, props.now).status === "green" && !source.remarks.length;
+    });
     return h(
       window.React.Fragment,
       null,
       h(
         "div",
-        { className: "sources" },
-        body.sources.map(function (source) {
-          return h(Source, { key: source.name, source: source, now: props.now });
-        })
+        { className: "data-line" },
+        h(S.Counts, {
+          counts: S.tally(
+            body.sources.map(function (source) {
+              return [source.status, source.fresh, true];
+            }),
+            props.now
+          ).counts,
+        }),
+        body.schedule ? h("span", { className: "schedule", "data-schedule": body.schedule.status }, h(S.Shape, { status: body.schedule.status }), body.schedule.text) : null,
+        body.sources.length > MANY
+          ? h("input", {
+              type: "search",
+              placeholder: "Source",
+              "aria-label": "Show only sources with this in their name",
+              value: wanted[0],
+              onChange: function (event) {
+                wanted[1](event.target.value);
+              },
+            })
+          : null
       ),
       h(S.Quarantine, { sources: body.aside }),
+      h(
+        "div",
+        { className: "sources" },
+        sources
+          .filter(function (source) {
+            return calm.indexOf(source) < 0;
+          })
+          .map(function (source) {
+            return h(Source, { key: source.name, source: source, now: props.now, ask: props.ask });
+          })
+      ),
+      calm.length ? h(Calm, { sources: calm }) : null,
       h(
         "section",
         { className: "card loads", "aria-labelledby": "loads" },
         h("header", null, h("h2", { id: "loads" }, "Run history"), h("p", null, "newest first")),
-        body.loads.length
+        loads.length
           ? h(
               "div",
               { className: "scroll", tabIndex: 0, role: "region", "aria-labelledby": "loads" },
@@ -123,6 +226,7 @@
                     COUNTS.map(function (name) {
                       return h("th", { key: name, scope: "col", className: "right" }, name);
                     }),
+                    h("th", { scope: "col", className: "right" }, "Generation"),
                     h("th", { scope: "col", className: "right" }, "Took"),
                     h("th", { scope: "col" }, "Cause")
                   )
@@ -130,7 +234,7 @@
                 h(
                   "tbody",
                   null,
-                  body.loads.slice(0, many[0]).map(function (load) {
+                  loads.slice(0, many[0]).map(function (load) {
                     return h(
                       "tr",
                       { key: load.id },
@@ -140,6 +244,7 @@
                       load.counts.map(function (count, index) {
                         return h("td", { key: index, className: "right" + (count === "0" ? " nil" : "") }, count);
                       }),
+                      h("td", { className: "right faint" }, load.generation),
                       h("td", { className: "right faint" }, load.seconds),
                       h("td", { className: "faint" }, load.cause)
                     );
@@ -148,16 +253,16 @@
               )
             )
           : h("p", { className: "faint pad" }, "No run has finished yet."),
-        body.loads.length > many[0]
+        loads.length > many[0]
           ? h(
               "button",
               {
                 className: "quiet",
                 onClick: function () {
-                  many[1](body.loads.length);
+                  many[1](loads.length);
                 },
               },
-              "Show all " + body.loads.length
+              "Show all " + loads.length
             )
           : null
       )

@@ -127,6 +127,7 @@
       h(
         "main",
         { id: "main", tabIndex: -1, className: "page of-" + page.kind, key: page.path },
+        h(S.Alarms, { page: page }),
         h(S.Notices, { notices: page.notices }),
         h(S.Heading, { page: page, now: now }),
         h(Body, { page: page, now: now, chart: props.chart, ask: props.ask })

@@ -61,14 +61,16 @@
     const now = S.now();
     const state = health(page.body.sources, now);
     const lost = props.link.state === "lost" || props.link.state === "shut";
-    const kind = lost || state.stale.length ? "loud" : state.late.length ? "late" : "fine";
+    const alarm = page.alarms && page.alarms[0];
+    const kind = lost || (state.stale.length && !alarm) ? "loud" : alarm || state.late.length ? "late" : "fine";
     let words;
     if (props.link.state === "shut") words = [h("b", { key: "b" }, "This link no longer opens this panel"), h("span", { key: "s" }, "it has expired or was revoked: ask for a new one")];
     else if (lost) words = [h("b", { key: "b" }, "Disconnected since " + S.clockTime(props.link.since + (now - Date.now()), page.timezone, false)), h("span", { key: "s" }, "these numbers are from " + S.clockTime(page.as_of, page.timezone, false) + ", " + S.ago((now - page.as_of) / 1000) + " ago")];
+    else if (alarm) words = [h("b", { key: "b" }, alarm.message), h("span", { key: "s" }, "since " + S.clockTime(alarm.since, page.timezone, false))];
     else if (state.stale.length) words = [h("b", { key: "b" }, "Data is late: " + state.stale.join(", ")), h("span", { key: "s" }, state.oldest ? "last good load " + S.ago((now - state.oldest) / 1000) + " ago" : "never loaded")];
     else if (state.late.length) words = [h("b", { key: "b" }, "A run was missed: " + state.late.join(", ")), h("span", { key: "s" }, "loaded " + S.ago((now - state.oldest) / 1000) + " ago")];
     else words = [h("b", { key: "b" }, props.link.state === "waiting" ? "Connecting" : "Live"), h("span", { key: "s" }, state.oldest ? "data loaded " + S.ago((now - state.oldest) / 1000) + " ago" : "computed " + S.ago((now - page.as_of) / 1000) + " ago")];
-    return h("div", { className: "wall-health " + kind, role: kind === "loud" ? "alert" : "status", "data-health": kind }, h("i", { "aria-hidden": true }), words);
+    return h("div", { className: "wall-health " + kind, role: kind === "loud" ? "alert" : "status", "data-health": kind, "data-alarm": alarm ? alarm.kind : null }, h("i", { "aria-hidden": true }), words);
   }
 
   function Clock(props) {

@@ -9,8 +9,10 @@ from scorecard.board.board import Board
 from scorecard.board.reading import SourceState
 from scorecard.book.model.source import Schedule
 from scorecard.judgement.status import Status
+from scorecard.refresh.pulse import Pulse
 from scorecard.views.address import Address
 from scorecard.views.pages.quarantine import rows_put_aside
+from scorecard.views.pages.turns import remarks_of, schedule_line, turn_of
 from scorecard.views.wording import clock_text, counted, milliseconds, plain
 from scorecard.warehouse.engine import Load
 
@@ -18,12 +20,12 @@ HISTORY = 60
 _DETAILS = 5
 
 
-def data_page(board: Board, address: Address, now: datetime) -> dict[str, Any]:
-    """Sources with trouble first, then the run history."""
+def data_page(board: Board, address: Address, now: datetime, pulse: Pulse) -> dict[str, Any]:
+    """Sources with trouble first, then the run history. ``pulse``: how the schedule stands beside the board."""
     latest: dict[str, Load] = {}
     for load in sorted(board.loads, key=lambda load: load.id, reverse=True):
         latest.setdefault(load.source, load)
-    sources = [_source(board, state, latest.get(state.name), address, now) for state in board.sources]
+    sources = [_source(board, state, latest.get(state.name), address, now, pulse) for state in board.sources]
     order = {"red": 0, "grey": 1, "amber": 2, "green": 3}
     zone = board.book.organization.timezone
     return {
@@ -32,6 +34,7 @@ def data_page(board: Board, address: Address, now: datetime) -> dict[str, Any]:
         "crumbs": [{"text": board.book.organization.name, "href": address.to("/")}],
         "lead": "Every row is accounted for: read = loaded + unchanged + duplicate + quarantined.",
         "body": {
+            "schedule": schedule_line(pulse) if pulse.turns else None,
             "sources": sorted(sources, key=lambda s: order[s["status"]]),
             "aside": rows_put_aside(board),
             "loads": [
@@ -48,7 +51,9 @@ def data_page(board: Board, address: Address, now: datetime) -> dict[str, Any]:
     }
 
 
-def _source(board: Board, state: SourceState, load: Load | None, address: Address, now: datetime) -> dict[str, Any]:
+def _source(
+    board: Board, state: SourceState, load: Load | None, address: Address, now: datetime, pulse: Pulse
+) -> dict[str, Any]:
     zone = board.book.organization.timezone
     declared = board.book.sources.get(state.name)
     status, said = _standing(state, now)
@@ -68,12 +73,11 @@ def _source(board: Board, state: SourceState, load: Load | None, address: Addres
         "loaded": milliseconds(state.loaded_at),
         "loaded_text": clock_text(state.loaded_at, zone, now),
         "until": clock_text(state.data_until, zone, now),
-        "next": milliseconds(state.next_run),
-        "next_text": clock_text(state.next_run, zone, now),
+        "turn": turn_of(state, pulse, zone, now),
         "rows": None if state.rows is None else plain(state.rows),
         "generation": state.generation,
         "last": None if load is None else _counts(load),
-        "remarks": _remarks(state),
+        "remarks": [*_remarks(state), *remarks_of(state.name, pulse, zone, now)],
         "details": _details(state, load),
         "metrics": [{"text": m.title, "href": address.to(f"/metrics/{m.name}")} for m in used],
     }

@@ -83,12 +83,16 @@ CARD = whole(
         "counts": {"type": "object", "additionalProperties": WHOLE}, "readings": listed(ref("Reading")),
     }
 )  # fmt: skip
+BREAKER = whole({"state": {"enum": ["closed", "open", "half_open"]}, "since": maybe(MOMENT), "next_try": maybe(MOMENT)})
 SOURCE = whole(
     {
         "name": TEXT, "kind": TEXT, "outcome": maybe(TEXT), "fresh": YES, "loaded_at": maybe(MOMENT),
         "data_until": maybe(MOMENT), "fresh_until": maybe(MOMENT), "next_run": maybe(MOMENT), "problem": maybe(TEXT),
         "hint": maybe(TEXT), "rows": maybe(WHOLE), "generation": maybe(WHOLE), "quarantined": WHOLE,
         "future_rows": WHOLE, "undated_rows": WHOLE, "unassigned": listed(TEXT),
+        "failing_since": maybe(MOMENT), "failures_in_a_row": WHOLE, "running_since": maybe(MOMENT),
+        "late_since": maybe(MOMENT), "skipped": WHOLE, "skipped_at": maybe(MOMENT), "coalesced": WHOLE,
+        "host": maybe(TEXT), "breaker": BREAKER,
     }
 )  # fmt: skip
 PROBLEM = whole(

@@ -11,6 +11,8 @@ from datetime import datetime
 
 from scorecard.board.reading import Reading, SourceState
 from scorecard.ground.clock import utc_text
+from scorecard.refresh.pulse import Pulse
+from scorecard.refresh.recent import Recent
 from scorecard.warehouse.engine import Load
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
@@ -57,6 +59,27 @@ def quarantine_json(state: SourceState) -> dict[str, object]:
             for group in found.groups
         ],
     }
+
+
+def turn_json(source: str, pulse: Pulse) -> dict[str, object]:
+    """How a source stands with the schedule, as of now and not as of the board."""
+    turn, recent = pulse.turns.get(source), pulse.recent.get(source, Recent())
+    standing: dict[str, object] = {
+        "failing_since": utc_text(recent.failing_since),
+        "failures_in_a_row": recent.failing,
+        "running_since": None if turn is None else utc_text(turn.running_since),
+        "late_since": None if turn is None else utc_text(turn.late_since),
+        "skipped": 0 if turn is None else turn.skipped,
+        "skipped_at": None if turn is None else utc_text(turn.skipped_at),
+        "coalesced": 0 if turn is None else turn.coalesced,
+        "host": None if turn is None else turn.host,
+        "breaker": {
+            "state": "closed" if turn is None else turn.breaker,
+            "since": None if turn is None else utc_text(turn.breaker_since),
+            "next_try": None if turn is None else utc_text(turn.next_try),
+        },
+    }
+    return standing if turn is None else {"next_run": utc_text(turn.next_run), **standing}
 
 
 def load_json(load: Load) -> dict[str, object]:
