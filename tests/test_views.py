@@ -15,6 +15,7 @@ from scorecard.board.board import Board
 from scorecard.book.model import Book
 from scorecard.book.model.organization import Organization, Person
 from scorecard.ground.errors import Place, Problem
+from scorecard.refresh.pulse import Warned
 from scorecard.views.address import Address, mail, outside
 from scorecard.views.charts import chart
 from scorecard.views.rows import _point
@@ -404,3 +405,34 @@ def test_no_page_carries_a_link_that_could_run(board: Board) -> None:
         for key, value in walk(page(board, address)):
             if key in ("href", "mail") and value is not None:
                 assert re.match(r"^(/(?!/)|https?://|mailto:)", value), (address, value)
+
+
+# -- the schedule beside the board -----------------------------------------------------------------------------
+
+
+def test_the_data_page_tells_what_fails_since_when_and_what_the_breaker_does(board: Board) -> None:
+    body = page(board, "/data", pulse=lambda: northwind.pulse(NOW))["body"]
+    sources = {source["name"]: source for source in body["sources"]}
+    turn = sources["deploys"]["turn"]
+    assert turn["failing"]["text"].startswith("Failing since ")
+    assert turn["failing"]["runs"] == "6 runs"
+    assert turn["breaker"]["state"] == "open"
+    assert "left alone after 6 network or lock errors in a row" in turn["breaker"]["text"]
+    assert turn["breaker"]["next"] == turn["next"] == (NOW.timestamp() + 154) * 1000
+    assert turn["strip"]["marks"].endswith("f")
+    assert "failed" in turn["strip"]["titles"][-1]
+    assert sources["ledger"]["turn"]["strip"]["marks"].endswith("f" * 9)
+    assert "fffffffffff" not in sources["ledger"]["turn"]["strip"]["marks"]
+    assert sources["orders"]["remarks"][-1].startswith("4 runs skipped, the one before being still under way")
+    assert sources["orders"]["turn"]["running"] == (NOW.timestamp() - 71) * 1000
+    assert body["schedule"] == {"status": "green", "text": "1 of 8 workers busy"}
+    assert sources["tickets"]["turn"]["breaker"] is None
+
+
+def test_an_alarm_of_the_scheduler_is_on_every_page(board: Board) -> None:
+    alarm = Warned("clock", NOW, "This machine's clock was set back by 1 h", "wait")
+    for address in ("/", "/teams/support", "/metrics/csat", "/data", "/wall/support-floor", "/embed/delivery", "/nope"):
+        assert page(board, address, alarms=(alarm,))["alarms"] == [
+            {"kind": "clock", "message": alarm.message, "hint": "wait", "since": NOW.timestamp() * 1000}
+        ]
+    assert page(board, "/")["alarms"] == []

@@ -12,6 +12,8 @@ from scorecard.warehouse.engine import Load
 RUNS_KEPT = 48
 SLOT = timedelta(minutes=30)
 SLOTS = 48
+SLOTS_WORTH_IT = 5
+"""Two hours and more are told by half hours; less is better told run by run."""
 _BAD = ("failed", "held")
 Span = Literal["run", "slot"]
 
@@ -72,7 +74,7 @@ class Recent:
         cells = [by_start.get(start, Cell("slot", start, None)) for start in starts]
         while cells and cells[0].outcome is None:  # nothing is known of the time before the first run
             cells.pop(0)
-        return tuple(cells) if len(cells) > 1 else self.last
+        return tuple(cells) if len(cells) >= SLOTS_WORTH_IT else self.last
 
     @classmethod
     def of(cls, loads: Iterable[Load]) -> Recent:

@@ -169,14 +169,7 @@
       h(
         "div",
         { className: "data-line" },
-        h(S.Counts, {
-          counts: S.tally(
-            body.sources.map(function (source) {
-              return [source.status, source.fresh, true];
-            }),
-            props.now
-          ).counts,
-        }),
+        h(S.Standings, { sources: body.sources, now: props.now }),
         body.schedule ? h("span", { className: "schedule", "data-schedule": body.schedule.status }, h(S.Shape, { status: body.schedule.status }), body.schedule.text) : null,
         body.sources.length > MANY
           ? h("input", {

@@ -17,11 +17,34 @@
       h(
         "div",
         { className: "strip-cells", role: "img", "aria-label": strip.label },
-        strip.marks.split("").map(function (mark, index) {
-          return h("i", { key: index, className: CELL[mark], title: strip.titles[index] });
+        strip.marks.padStart(strip.places, " ").split("").map(function (mark, index) {
+          return h("i", { key: index, className: CELL[mark] || "blank", title: strip.titles[index - Math.max(0, strip.places - strip.marks.length)] });
         })
       ),
-      props.small ? null : h("figcaption", null, h("span", null, strip.from), h("span", null, strip.unit), h("span", null, "now"))
+      props.small ? null : h("figcaption", null, h("span", null, "since " + strip.from), h("span", null, strip.unit))
+    );
+  };
+
+  /* How many sources stand how, in the words of their chips. */
+  S.Standings = function (props) {
+    const found = {};
+    props.sources.forEach(function (source) {
+      const shown = S.shown(source, props.now);
+      const key = shown.status + " " + shown.word;
+      found[key] = found[key] || { status: shown.status, word: shown.word, number: 0 };
+      found[key].number += 1;
+    });
+    return h(
+      "ul",
+      { className: "counts", "aria-label": "Sources by how they stand" },
+      Object.keys(found)
+        .sort(function (a, b) {
+          return S.ORDER.indexOf(found[a].status) - S.ORDER.indexOf(found[b].status);
+        })
+        .map(function (key) {
+          const each = found[key];
+          return h("li", { key: key, className: "count " + each.status }, h(S.Shape, { status: each.status }), h("b", null, each.number), h("span", null, " " + each.word.toLowerCase()));
+        })
     );
   };
 
@@ -45,13 +68,13 @@
     if (!source.loaded) return h("span", null, "never");
     const age = (S.now() - source.loaded) / 1000;
     const share = turn.fresh_for ? Math.max(0, Math.min(1, (age * 1000) / turn.fresh_for)) : 0;
-    const level = share >= 1 ? "over" : share > 0.75 ? "near" : "well";
+    const level = share >= 1 ? "spent" : share > 0.75 ? "near" : "well";
     return h(
       "span",
       { className: "freshness " + level, title: source.loaded_text },
       h("span", null, S.ago(age) + (props.small ? "" : " ago")),
       turn.fresh_for ? h("i", { className: "freshness-bar", "aria-hidden": true }, h("i", { style: { width: share * 100 + "%" } })) : null,
-      turn.fresh_for && !props.small ? h("span", { className: "faint" }, level === "over" ? "limit of " + turn.fresh_for_text + " passed" : "of " + turn.fresh_for_text) : null
+      turn.fresh_for && !props.small ? h("span", { className: "faint" }, level === "spent" ? "limit of " + turn.fresh_for_text + " passed" : "of " + turn.fresh_for_text) : null
     );
   };
 

@@ -8,7 +8,7 @@ from typing import Any
 from scorecard.board.reading import SourceState
 from scorecard.ground.clock import span_text
 from scorecard.refresh.pulse import Pulse, Turn
-from scorecard.refresh.recent import SLOT, Cell
+from scorecard.refresh.recent import RUNS_KEPT, SLOT, Cell
 from scorecard.views.wording import clock_text, counted, milliseconds
 
 MARKS = {"ok": "o", "unchanged": "u", "held": "h", "failed": "f", None: "-"}
@@ -73,6 +73,7 @@ def _strip(cells: tuple[Cell, ...], zone: str, now: datetime) -> dict[str, Any] 
     slots = cells[0].span == "slot"
     return {
         "marks": "".join(MARKS.get(cell.outcome, "-") for cell in cells),
+        "places": RUNS_KEPT,
         "titles": [_title(cell, zone, now) for cell in cells],
         "label": f"{counted(runs, 'run')} since {since}: {well}",
         "from": since,
