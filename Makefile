@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 HOST ?= 127.0.0.1
 PORT ?= 8050
 
-.PHONY: run test long lint bench lock clean
+.PHONY: run test long faults lint bench lock clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -20,6 +20,11 @@ test: $(VENV)/.test lint
 # The random histories and kills again, ten times as many: before a release, and after work on what they guard.
 long: $(VENV)/.test
 	@SCORECARD_TEST_TIMES=10 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
+
+# Clocks that are set, processes that are killed, servers that go and come: minutes of waiting, so before a release.
+# Clocks are set for single processes only (Debian: apt-get install -y libfaketime).
+faults: $(VENV)/.test
+	@$(BIN)/python -m pytest -m faults
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

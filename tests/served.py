@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -74,16 +75,23 @@ def command(folder: Path, *words: str, timeout: float = 60.0) -> subprocess.Comp
 
 
 @contextmanager
-def served(folder: Path, *options: str, port: int | None = None) -> Iterator[Served]:
+def served(
+    folder: Path,
+    *options: str,
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    within_seconds: float = 30.0,
+) -> Iterator[Served]:
     """`scorecard serve` in a folder that holds a metrics.yaml; ready when entered, ended when left."""
     port = port or free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "scorecard", *options, "serve", "--port", str(port)],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, **(environment or {})},
     )  # fmt: skip
     found = Served(f"http://127.0.0.1:{port}", process, folder)
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + within_seconds
         while True:
             if process.poll() is not None:
                 raise AssertionError(process.communicate()[1])
@@ -91,7 +99,9 @@ def served(folder: Path, *options: str, port: int | None = None) -> Iterator[Ser
                 urllib.request.urlopen(found.address + "/readyz", timeout=2).close()
                 break
             except OSError:
-                assert time.monotonic() < until, "not ready within 30 s"
+                if time.monotonic() >= until:
+                    process.kill()
+                    raise AssertionError(f"not ready within {within_seconds:.0f} s") from None
                 time.sleep(0.05)
         yield found
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -93,9 +92,9 @@ class Schedule:
         self._wake.set()
         for pool in (self._pool, *self._aside.values()):
             pool.shutdown(wait=False, cancel_futures=True)
-        until = self._clock.steady() + patience_seconds
+        until, pause = self._clock.steady() + patience_seconds, threading.Event()
         while self._agenda.running and self._clock.steady() < until:
-            time.sleep(0.01)
+            pause.wait(0.01)  # and not a sleep, which some C libraries let depend on the wall clock
 
     @property
     def ticking(self) -> bool:
