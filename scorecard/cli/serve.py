@@ -53,6 +53,7 @@ def run(session: Session, host: str, port: int) -> None:
     from scorecard.refresh.limits import Limits
     from scorecard.refresh.runs import Runs
     from scorecard.refresh.schedule import Schedule
+    from scorecard.warehouse.history import no_later_than
     from scorecard.web.server import build, serve_until_stopped
 
     product = open_product(session.config_file(), session.options.data, session.clock())
@@ -74,7 +75,7 @@ def run(session: Session, host: str, port: int) -> None:
     product.refresher.heard = schedule.heard
     if session.options.now is None:  # beside a clock that stands still, the time of the next run would mislead
         product.refresher.next_run = schedule.next_run
-        product.engine.no_later_than_now()
+        product.engine.write(no_later_than(product.clock.now()))
     try:
         product.refresher.publish()
         product.serving = True
@@ -212,9 +213,12 @@ class Life:
             self._reread()
 
     def clock_set(self) -> None:
-        """Another wall clock: no load may seem to be newer than it is, or its numbers would stay fresh for too long."""
+        """Another wall clock, or every source has been pulled since: what the pages say of ages is made anew, and no load
+        may seem to be newer than it is, or its numbers would stay fresh for too long."""
+        from scorecard.warehouse.history import no_later_than
+
         if not self.stopping:
-            self.product.engine.no_later_than_now()
+            self.product.engine.write(no_later_than(self.clock.now()))
             self.product.refresher.publish()
 
     def audit(self) -> None:

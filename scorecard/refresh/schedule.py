@@ -29,7 +29,7 @@ class Schedule:
     """Runs ``pull(source, full, cause)`` on each source's rhythm, ``beat()`` every second and ``audit()`` once a night.
 
     ``audit_at``: its local time, HH:MM; empty: never. ``alarmed()`` is called when an alarm comes or goes, ``stepped()``
-    when the wall clock was set.
+    when the wall clock was set, and once every source has been pulled since.
 
     Runs of one source never overlap, missed ones are made up for once, and a busy pool starves nobody: whose turn it is says
     the Agenda. The loop waits by the monotonic clock, so that no clock step stops it; the watchdog looks whether it turns.
@@ -128,7 +128,10 @@ class Schedule:
         with self._lock:
             good = load.outcome != "failed"
             self._agenda.heard(load.source, self._moment(), good=good, retry=load.retry, after=load.retry_after_seconds)
+            settled = self._since_step == {load.source}
             self._since_step.discard(load.source)
+        if settled:
+            self._do_aside("step", self._stepped)
         self._wake.set()
 
     def pulse(self) -> Pulse:

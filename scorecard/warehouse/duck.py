@@ -19,7 +19,7 @@ from scorecard.warehouse.changes import live_columns
 from scorecard.warehouse.engine import NOTHING, Load, LoadOrder, Quarantine, Standing, Touched, day_column
 from scorecard.warehouse.faults import as_error, first_lines, is_damage
 from scorecard.warehouse.gates import not_one_select
-from scorecard.warehouse.history import PRUNED_EVERY, no_later_than, prune, read_loads, read_recent
+from scorecard.warehouse.history import PRUNED_EVERY, mark_ended, prune, read_loads, read_recent
 from scorecard.warehouse.limits import limited
 from scorecard.warehouse.loads import Publishing, Result, faults_of
 from scorecard.warehouse.looking import Looking
@@ -29,7 +29,6 @@ from scorecard.warehouse.quoting import INCOMING_PREFIX, live_table, quote
 from scorecard.warehouse.records import (
     TABLES,
     Memory,
-    naive,
     read_memory,
     write_load,
     write_memory,
@@ -90,10 +89,7 @@ class DuckWarehouse:
         cursor = connection.cursor()
         for statement in TABLES:
             cursor.execute(statement)
-        cursor.execute(
-            "UPDATE _loads.history SET outcome = 'failed', problems = ?, finished_at = ? WHERE outcome = 'running'",
-            [ENDED, naive(self.clock.now())],
-        )
+        mark_ended(cursor, self.clock.now())
         left = cursor.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'").fetchall()
         for (name,) in left:
             if name.startswith(INCOMING_PREFIX):
@@ -223,11 +219,6 @@ class DuckWarehouse:
         """The newest loads of every source, and all since its last good one; oldest first."""
         with self._reading() as cursor:
             return read_recent(cursor, each)
-
-    def no_later_than_now(self) -> None:
-        """For a clock that has been set back: no load comes from the future."""
-        with self._writing(), self._cursor() as cursor:
-            no_later_than(cursor, self.clock.now())
 
     def quarantine(self, source: str, limit: int = 100) -> pl.DataFrame:
         """Rows put aside, newest load first: columns load, file, line, reason, text, column_name, value, missing."""
@@ -403,9 +394,3 @@ class DuckWarehouse:
             with suppress(OSError):
                 (self.folder / DAMAGED_MARK).write_text(first_lines(error), encoding="utf-8")
         return as_error(error)
-
-
-ENDED = (
-    '[{"file": null, "line": null, "column": null, "message": "the process ended while it ran", '
-    '"hint": "it runs again on its schedule; nothing was changed", "severity": "error"}]'
-)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 import duckdb
 
+from scorecard.ground.errors import Problem
 from scorecard.warehouse.engine import Load
 from scorecard.warehouse.records import load_of, naive
 
@@ -55,12 +57,22 @@ def prune(cursor: duckdb.DuckDBPyConnection, now: datetime) -> None:
     )
 
 
-def no_later_than(cursor: duckdb.DuckDBPyConnection, now: datetime) -> None:
-    """A load that seems to come from the future was made by a clock that has been set back since: it is from now at the
-    latest, or its numbers would stay fresh for too long."""
+def no_later_than(now: datetime) -> list[tuple[str, list[datetime | None]]]:
+    """Statements for a clock that has been set back: a load that seems to come from the future is from now at the latest, or
+    its numbers would stay fresh for too long."""
+    moment = naive(now)
+    sql = "UPDATE _loads.standing SET loaded_at = ?, data_until = least(data_until, ?) WHERE loaded_at > ?"
+    return [(sql, [moment, moment, moment])]
+
+
+def mark_ended(cursor: duckdb.DuckDBPyConnection, now: datetime) -> None:
+    """What was under way when the process ended: failed, and said so."""
+    ended = Problem(
+        "the process ended while it ran", hint="it runs again on its schedule; nothing was changed"
+    )
     cursor.execute(
-        "UPDATE _loads.standing SET loaded_at = $1, data_until = least(data_until, $1) WHERE loaded_at > $1",
-        [naive(now)],
+        "UPDATE _loads.history SET outcome = 'failed', problems = ?, finished_at = ? WHERE outcome = 'running'",
+        [json.dumps([ended.as_json()]), naive(now)],
     )
 
 
