@@ -221,7 +221,7 @@ def test_a_wall_clock_that_is_set(tmp_path: Path, step: str, said: str) -> None:
             age = now - datetime.fromisoformat(source(server, name)["loaded_at"])
             assert timedelta(seconds=-2) <= age < timedelta(seconds=took + 3), "by the new clock"
         assert numbers(server)["scorecard_schedule_clock_steps_total"] == 1
-        wait_for(lambda: runs_of(server, "line") > after["line"], 62)
+        wait_for(lambda: runs_of(server, "line") > after["line"], 75)
 
 
 @pytest.mark.faults

@@ -15,6 +15,7 @@ from scorecard.ground.clock import utc_text
 if TYPE_CHECKING:
     from scorecard.warehouse.engine import Load, Quarantine
 
+OUTCOMES = ("ok", "unchanged", "held", "failed")
 ROWS_AT_MOST = 10_000
 ROW_COLUMNS = ("load", "file", "line", "reason", "value", "row", "missing")
 
@@ -22,9 +23,10 @@ ROW_COLUMNS = ("load", "file", "line", "reason", "value", "row", "missing")
 @click.command()
 @click.argument("source", required=False, metavar="[SOURCE]")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=30, show_default=True, help="At most so many.")
+@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only loads that ended so.")
 @click.option("--rows", is_flag=True, help="The rows that the source's loads put aside, instead of the loads.")
 @click.pass_context
-def loads(context: click.Context, source: str | None, limit: int, rows: bool) -> None:
+def loads(context: click.Context, source: str | None, limit: int, outcome: str | None, rows: bool) -> None:
     """What every load (of all sources by default) did with its rows, newest first."""
     session = session_of(context)
     if rows and source is None:
@@ -35,7 +37,7 @@ def loads(context: click.Context, source: str | None, limit: int, rows: bool) ->
             if rows:
                 print_rows_aside(session, product.engine.quarantine(source, ROWS_AT_MOST).to_dicts())
                 return
-        found = product.engine.loads(source, limit)
+        found = product.engine.loads(source, limit, outcome)
         if session.options.format == "json":
             print_json(session, {"loads": [record(load) for load in found]})
             return
@@ -43,6 +45,7 @@ def loads(context: click.Context, source: str | None, limit: int, rows: bool) ->
             (
                 x.id,
                 x.source,
+                x.generation,
                 x.outcome,
                 x.cause,
                 utc_text(x.started_at),
@@ -52,7 +55,11 @@ def loads(context: click.Context, source: str | None, limit: int, rows: bool) ->
             )
             for x in found
         ]
-        print_rows(session, ("load", "source", "outcome", "cause", "started", *COUNTS, "seconds", "problem"), listed)
+        print_rows(
+            session,
+            ("load", "source", "generation", "outcome", "cause", "started", *COUNTS, "seconds", "problem"),
+            listed,
+        )
         if source is not None and session.options.format == "table":
             say_quarantine(session, source, product.engine.quarantines().get(source))
 

@@ -265,10 +265,16 @@ class Agenda:
 
 
 def _skipped(entry: Entry, moment: Moment) -> bool:
-    """Whether a run fell due while the one before was under way: it is left out and counted."""
+    """Whether a run fell due while one that takes too long was under way: it is left out and counted. One that only began
+    late is done with the next."""
     if entry.rhythm.late(moment) < 0:
         return False
-    entry.skipped += 1 + entry.rhythm.passed(moment)
+    since, gap = entry.running_since, entry.rhythm.gap()
+    number = 1 + entry.rhythm.passed(moment)
+    if since is None or moment.steady - since < gap:
+        entry.coalesced += number
+        return False
+    entry.skipped += number
     entry.skipped_at = moment.steady
     return True
 

@@ -131,7 +131,7 @@ class Schedule:
             settled = self._since_step == {load.source}
             self._since_step.discard(load.source)
         if settled:
-            self._do_aside("step", self._stepped)
+            self._do_aside("step", self._stepped, again=True)
         self._wake.set()
 
     def pulse(self) -> Pulse:
@@ -228,10 +228,10 @@ class Schedule:
         if not future.cancelled() and (fault := future.exception()) is not None:
             log.error("pulling '%s' failed by a fault of ours", name, exc_info=fault)
 
-    def _do_aside(self, name: str, work: Callable[[], None]) -> None:
-        """In a thread of its own, unless it is still at it."""
+    def _do_aside(self, name: str, work: Callable[[], None], *, again: bool = False) -> None:
+        """In a thread of its own, unless it is still at it; ``again``: then once more when it is done."""
         before = self._under_way.get(name)
-        if before is not None and not before.done():
+        if before is not None and not before.done() and not again:
             return
         try:
             future = self._under_way[name] = self._aside[name].submit(work)
@@ -265,7 +265,9 @@ class Schedule:
         while not self._stop.wait(LOOK_SECONDS):
             loop, moment = self._loop, self._moment()
             alive = loop is not None and loop.is_alive()
-            look = self._watch.look(moment, self._ticked, alive=alive, settled=not self._since_step)
+            said_anew = self._under_way.get("step")
+            settled = not self._since_step and (said_anew is None or said_anew.done())
+            look = self._watch.look(moment, self._ticked, alive=alive, settled=settled)
             if look.step is not None:
                 self._on_step(moment, look.step)
             if look.restart:
@@ -278,7 +280,7 @@ class Schedule:
 
     def _on_step(self, moment: Moment, step: timedelta) -> None:
         log.warning("the wall clock was set by %+.0f s: every source is pulled once", step.total_seconds())
-        self._do_aside("step", self._stepped)
+        self._do_aside("step", self._stepped, again=True)
         with self._lock:
             self._agenda.stepped(moment)
             self._since_step = set(self._agenda.entries)

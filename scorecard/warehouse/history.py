@@ -67,9 +67,7 @@ def no_later_than(now: datetime) -> list[tuple[str, list[datetime | None]]]:
 
 def mark_ended(cursor: duckdb.DuckDBPyConnection, now: datetime) -> None:
     """What was under way when the process ended: failed, and said so."""
-    ended = Problem(
-        "the process ended while it ran", hint="it runs again on its schedule; nothing was changed"
-    )
+    ended = Problem("the process ended while it ran", hint="it runs again on its schedule; nothing was changed")
     cursor.execute(
         "UPDATE _loads.history SET outcome = 'failed', problems = ?, finished_at = ? WHERE outcome = 'running'",
         [json.dumps([ended.as_json()]), naive(now)],
