@@ -420,7 +420,7 @@ def test_the_data_page_tells_what_fails_since_when_and_what_the_breaker_does(boa
     assert "left alone after 6 network or lock errors in a row" in turn["breaker"]["text"]
     assert turn["breaker"]["next"] == turn["next"] == (NOW.timestamp() + 154) * 1000
     assert turn["strip"]["marks"].endswith("f")
-    assert "failed" in turn["strip"]["titles"][-1]
+    assert "failed" in turn["strip"]["titles"][str(len(turn["strip"]["marks"]) - 1)]
     assert sources["ledger"]["turn"]["strip"]["marks"].endswith("f" * 9)
     assert "fffffffffff" not in sources["ledger"]["turn"]["strip"]["marks"]
     assert sources["orders"]["remarks"][-1].startswith("4 runs skipped, the one before being still under way")
@@ -436,3 +436,18 @@ def test_an_alarm_of_the_scheduler_is_on_every_page(board: Board) -> None:
             {"kind": "clock", "message": alarm.message, "hint": "wait", "since": NOW.timestamp() * 1000}
         ]
     assert page(board, "/")["alarms"] == []
+
+
+def test_the_data_page_of_500_sources_stays_light(board: Board) -> None:
+    """It is asked for every few seconds by everyone who looks at it."""
+    one = northwind.pulse(NOW)
+    names = [f"source_{n}" for n in range(500)]
+    states = tuple(replace(board.sources[1], name=name) for name in names)
+    many = replace(
+        one,
+        turns={name: replace(one.turns["crm"], source=name) for name in names},
+        recent=dict.fromkeys(names, one.recent["crm"]),
+    )
+    made = page(replace(board, sources=states), "/data", pulse=lambda: many)
+    assert len(made["body"]["sources"]) == 500
+    assert len(json.dumps(made, separators=(",", ":"))) < 900_000

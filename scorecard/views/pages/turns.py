@@ -14,6 +14,8 @@ from scorecard.views.wording import clock_text, counted, milliseconds
 MARKS = {"ok": "o", "unchanged": "u", "held": "h", "failed": "f", None: "-"}
 WORDS = {"ok": "loaded", "unchanged": "nothing new", "held": "held", "failed": "failed"}
 _LONGEST = 160
+TOLD_OF = 40
+"""Of more sources, the page carries no sentence for each run that went well: it would weigh a megabyte."""
 
 
 def turn_of(state: SourceState, pulse: Pulse, zone: str, now: datetime) -> dict[str, Any]:
@@ -36,7 +38,7 @@ def turn_of(state: SourceState, pulse: Pulse, zone: str, now: datetime) -> dict[
             "runs": counted(recent.failing, "run"),
         },
         "breaker": None if turn is None else _breaker(turn, zone, now),
-        "strip": _strip(pulse.cells(state.name, now), zone, now),
+        "strip": _strip(pulse.cells(state.name, now), zone, now, brief=len(pulse.turns) > TOLD_OF),
     }
 
 
@@ -63,8 +65,8 @@ def _breaker(turn: Turn, zone: str, now: datetime) -> dict[str, Any] | None:
     return {"state": turn.breaker, "text": text, "next": milliseconds(turn.next_try)}
 
 
-def _strip(cells: tuple[Cell, ...], zone: str, now: datetime) -> dict[str, Any] | None:
-    """One sign for each cell, oldest first, and a sentence for each that is worth one."""
+def _strip(cells: tuple[Cell, ...], zone: str, now: datetime, *, brief: bool) -> dict[str, Any] | None:
+    """One sign for each cell, oldest first, and a sentence by its place for each; ``brief``: only where something was wrong."""
     if not cells:
         return None
     runs, bad = sum(cell.runs for cell in cells), sum(cell.bad for cell in cells)
@@ -74,7 +76,7 @@ def _strip(cells: tuple[Cell, ...], zone: str, now: datetime) -> dict[str, Any] 
     return {
         "marks": "".join(MARKS.get(cell.outcome, "-") for cell in cells),
         "places": RUNS_KEPT,
-        "titles": [_title(cell, zone, now) for cell in cells],
+        "titles": {str(i): _title(cell, zone, now) for i, cell in enumerate(cells) if cell.bad or not brief},
         "label": f"{counted(runs, 'run')} since {since}: {well}",
         "from": since,
         "unit": f"a sign for each {span_text(SLOT.total_seconds())}" if slots else "a sign for each run",
