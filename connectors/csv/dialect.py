@@ -134,7 +134,11 @@ def find_delimiter(dialect: Dialect, lines: Sequence[str], file: str) -> str:
     present = [mark for mark in CANDIDATES if counts[mark]]
     if dialect.delimiter is not None:
         others = [mark for mark in present if mark != dialect.delimiter]
-        if len(others) == 1 and not outside_quotes(header, dialect.delimiter, dialect.quote) and counts[others[0]] > 1:
+        if (
+            len(others) == 1
+            and not outside_quotes(header, dialect.delimiter, dialect.quote)
+            and _agree(others[0], counts[others[0]], lines, dialect)
+        ):
             message = f"the header has no {spoken(dialect.delimiter)} but {counts[others[0]]} times {spoken(others[0])}"
             raise SourceFailed(message, hint="set csv: {delimiter: ...} to what the file uses", place=file)
         return dialect.delimiter
@@ -151,6 +155,12 @@ def find_delimiter(dialect: Dialect, lines: Sequence[str], file: str) -> str:
         return next((mark for mark in CANDIDATES if mark not in {dialect.quote, dialect.comment, dialect.decimal}), ",")
     seen = " or ".join(spoken(mark) for mark in (fitting or present))
     raise SourceFailed(f"cannot tell the delimiter: {seen}?", hint="set csv: {delimiter: ...}", place=file)
+
+
+def _agree(mark: str, count: int, lines: Sequence[str], dialect: Dialect) -> bool:
+    """Whether a mark separates the values after all: often in the header, or in all lines as often as there."""
+    below = [outside_quotes(line, mark, dialect.quote) for line in lines[1:]]
+    return count > 1 or (len(below) > 1 and set(below) == {count})
 
 
 def outside_quotes(line: str, mark: str, quote: str) -> int:

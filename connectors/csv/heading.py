@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.contract import SourceFailed
-from connectors.csv.dialect import Dialect, find_delimiter, outside_quotes
+from connectors.csv.dialect import CANDIDATES, Dialect, find_delimiter, outside_quotes
 from connectors.csv.files import Facts, text_lines
 from connectors.csv.records import Broken, Record, RecordReader, first_records
 from connectors.names import collisions, normalise_all
@@ -69,13 +69,17 @@ def undecodable(problem: UnicodeError, name: str, facts: Facts) -> SourceFailed:
 def _must_be_no_title(
     numbers: Sequence[int], lines: Sequence[str], delimiter: str, dialect: Dialect, name: str
 ) -> None:
-    """A first line with fewer values than every line further down is a title, and the header stands below it."""
-    marks = [delimiter] if dialect.delimiter is not None else [delimiter, ",", ";", "\t", "|"]
+    """A first line with fewer values than the lines further down, and like none of them, is a title above the header."""
+    marks = [delimiter]
+    if dialect.delimiter is None and not outside_quotes(lines[0], delimiter, dialect.quote):
+        marks = list(CANDIDATES)
     for mark in marks:
         counts = [outside_quotes(line, mark, dialect.quote) for line in lines]
         at = next((n for n, count in enumerate(counts) if count > counts[0]), None)
-        if at is None or len(counts) < at + 2 or any(count != counts[at] for count in counts[at:]):
+        if at is None or len(counts) - at < max(2, at + 1) or any(count != counts[at] for count in counts[at:]):
             continue
+        if counts[0] and counts[0] in counts[1:at]:
+            continue  # a header and rows like it, and other rows further down
         if counts[at] == counts[0] + 1 and all(line.rstrip().endswith(mark) for line in lines[at:]):
             continue  # a delimiter too many at the end of each row
         message = f"line {numbers[0]} has {counts[0] + 1} values, and all lines from line {numbers[at]} on have {counts[at] + 1}"

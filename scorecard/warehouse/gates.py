@@ -22,7 +22,7 @@ def failed_checks(
 
     ``rows_before``: None for a first load. ``known``: columns that are there. What is found would be held for a person.
     """
-    problems: list[Problem] = []
+    problems = _emptied(cursor, source, rows_before)
     for check in source.checks:
         try:
             found = _run(cursor, source, check, rows_before, known)
@@ -37,6 +37,18 @@ def failed_checks(
             return problems + found
         problems += found
     return problems
+
+
+def _emptied(cursor: duckdb.DuckDBPyConnection, source: Source, before: int | None) -> list[Problem]:
+    """An export that failed often leaves a file with nothing but a header: no reason to throw all rows away unasked."""
+    if source.kind != "csv" or not before or any(check.kind == "rows" for check in source.checks):
+        return []
+    (after,) = _number(cursor, f"SELECT count(*) FROM {live_table(source.name)}")
+    if after:
+        return []
+    message = f"{source.name}: no rows came, and the table has {before}: it would be empty"
+    hint = "if that can be right, say so: checks: [{rows: {at_least: 0}}]"
+    return [Problem(message, source.place, hint)]
 
 
 def _run(

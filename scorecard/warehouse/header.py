@@ -1,12 +1,16 @@
-"""Is everything there that must be? Columns compared by name, never by position."""
+"""Is everything there that must be, and can it be what it is said to be? Columns compared by name, never by position."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+import duckdb
+
 from scorecard.book.model.source import Source
-from scorecard.ground.errors import Place, Problem, did_you_mean, suggest
+from scorecard.ground.errors import Place, Problem, Refused, did_you_mean, suggest
+from scorecard.warehouse.quoting import quote
 from scorecard.warehouse.records import Memory
+from scorecard.warehouse.shaping import Plan
 
 
 def wanted_columns(source: Source) -> dict[str, str]:
@@ -54,3 +58,21 @@ def missing_columns(
         )
         problems.append(Problem(f"{source.name}: column {shown} {reason}; seen: {listed}", place, hint))
     return problems
+
+
+def refuse_seconds_as_milliseconds(cursor: duckdb.DuckDBPyConnection, table: str, source: Source, plan: Plan) -> None:
+    """Seconds since 1970 of any year from 1990 to 2100, read as milliseconds, all fall into the first weeks of 1970."""
+    for shape in plan.shapes:
+        if shape.kind != "epoch_ms":
+            continue
+        name = quote(shape.name)
+        row = cursor.execute(
+            f"SELECT count(*) FILTER ({name} BETWEEN '1970-01-08' AND '1970-02-17'), count({name}) FROM {table}"
+        ).fetchone()
+        inside, all_ = row or (0, 0)
+        if all_ and inside == all_:
+            message = (
+                f"{source.name}: as milliseconds, every time in column '{shape.name}' lies in January or February 1970"
+            )
+            place = source.places.get("columns", source.place)
+            raise Refused(Problem(message, place, f"they are seconds: columns: {{{shape.name}: epoch_s}}"))

@@ -15,6 +15,8 @@ from scorecard.warehouse.shaping import DECIMAL, NUMBERS, TYPES, Plan, Shape, ha
 
 SAMPLE_ROWS = 20_000
 CANDIDATES = ("boolean", "integer", "double", "date", "timestamp")
+STRAY_AT_MOST = 0.05
+"""However much a source may put aside: with more odd values than this, a column is not of the other values' type."""
 WORDS = {"boolean": "boolean", "integer": "integer", "double": "double", "date": "date", "timestamp": "timestamp"}
 
 
@@ -166,7 +168,7 @@ class Planner:
         if best is None and not key:
             likely = max((k for k in kinds if k != "boolean"), key=lambda k: by_kind[k])
             odd = total - by_kind[likely]
-            best = likely if odd <= self.order.source.quarantine_at_most * total else None
+            best = likely if odd <= min(self.order.source.quarantine_at_most, STRAY_AT_MOST) * total else None
         kind = best or "text"
         return Shape(name, kind, TYPES[kind], inferred=True, key=key)
 

@@ -99,13 +99,7 @@ def _take(staging: Staging, scan: Scan, file: str | None) -> None:
     plan, given = staging.planner.plan(), _text_columns(scan)
     key = staging.order.source.key
     passing = _Passing(scan, plan, key, staging.rising)
-    names = quoted(plan.columns)
-    line = quote(LINE) if key else "NULL::BIGINT"
-    select = (
-        f"SELECT {names}, {literal(file)}::VARCHAR AS {quote(FILE)}, {line} AS {quote(LINE)}, "
-        f"{quote(MOVED)}, NULL::VARCHAR[] AS {quote(BAD)} FROM {STREAM}"
-    )
-    _put(staging, plan, passing.reader(), select)
+    _put_good(staging, plan, passing.reader(), file, lines=bool(key))
     if not passing.odd:
         return
     bad = f"SELECT * FROM ({shaped(plan, SCAN, given, file, lines=bool(key))}) WHERE {quote(BAD)} IS NOT NULL"
@@ -113,6 +107,26 @@ def _take(staging: Staging, scan: Scan, file: str | None) -> None:
     staging.rising.holds = False
     if _inferred_misread(staging):
         raise NotTakenError
+
+
+def _put_good(staging: Staging, plan: Plan, reader: pa.RecordBatchReader, file: str | None, *, lines: bool) -> None:
+    """Rows with nothing to object to. What is the same for all of them is added to a new table behind its back: written out
+    row by row it would cost a tenth of the whole load."""
+    own = f"SELECT {quoted(plan.columns)}, {quote(MOVED)}"
+    same = [(FILE, "VARCHAR", f"{literal(file)}::VARCHAR"), (BAD, "VARCHAR[]", "NULL::VARCHAR[]")]
+    if lines:
+        own += f", {quote(LINE)}"
+    else:
+        same.insert(1, (LINE, "BIGINT", "NULL::BIGINT"))
+    if staging.created:
+        more = ", ".join(f"{value} AS {quote(name)}" for name, _, value in same)
+        _put(staging, plan, reader, f"{own}, {more} FROM {STREAM}")
+        return
+    _put(staging, plan, reader, f"{own} FROM {STREAM}")
+    for name, type_, value in same:
+        cursor, column = staging.cursor, f"{quote(name)}"
+        cursor.execute(f"ALTER TABLE {staging.prepared} ADD COLUMN {column} {type_} DEFAULT {value}")
+        cursor.execute(f"ALTER TABLE {staging.prepared} ALTER COLUMN {column} DROP DEFAULT")
 
 
 def _put(staging: Staging, plan: Plan, reader: pa.RecordBatchReader, select: str) -> None:

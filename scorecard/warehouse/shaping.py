@@ -312,9 +312,10 @@ def _timestamp(shape: Shape, x: str, given: str, plan: Plan) -> Reading:
         return Reading("NULL", parsed) if has_clock(shape.format) else Reading(instant(parsed, plan.zone))
     # DuckDB drops the offset when text is cast to TIMESTAMP, so text that ends in one is read as TIMESTAMPTZ.
     zoned = f"regexp_matches({x}, {literal(WITH_ZONE)})"
-    at = without_zone(_finite(f"TRY_CAST({x} AS TIMESTAMPTZ)"))
-    local = f"CASE WHEN {TYPICAL.format(x=x)} THEN {CAST} WHEN contains({x}, ':') AND NOT {zoned} THEN {CAST} END"
-    rest = f"CASE WHEN NOT contains({x}, ':') THEN {instant(_finite(CAST), plan.zone)} WHEN {zoned} THEN {at} END"
+    at = without_zone(_four_digits(f"TRY_CAST({x} AS TIMESTAMPTZ)", "TIMESTAMPTZ"))
+    typed = _four_digits(CAST, "TIMESTAMP")
+    local = f"CASE WHEN {TYPICAL.format(x=x)} THEN {CAST} WHEN contains({x}, ':') AND NOT {zoned} THEN {typed} END"
+    rest = f"CASE WHEN NOT contains({x}, ':') THEN {instant(typed, plan.zone)} WHEN {zoned} THEN {at} END"
     return Reading(rest, local, f"TRY_CAST({x} AS TIMESTAMP)")
 
 
@@ -325,9 +326,16 @@ def _date(shape: Shape, x: str, given: str, plan: Plan) -> Reading:
         parsed = f"try_strptime(trim({x}), {literal(shape.format)})"
         zoned = has_offset(shape.format)
         return Reading(local_day(without_zone(parsed), plan.zone) if zoned else f"CAST({parsed} AS DATE)")
-    if given == "VARCHAR" or given == "DATE" or given.startswith("TIMESTAMP"):
+    if given == "VARCHAR":
+        return Reading(_four_digits(CAST, "DATE"), cast=f"TRY_CAST({x} AS DATE)")
+    if given == "DATE" or given.startswith("TIMESTAMP"):
         return Reading(_finite(CAST), cast=f"TRY_CAST({x} AS DATE)")
     return Reading("CAST(NULL AS DATE)")
+
+
+def _four_digits(expression: str, type_: str) -> str:
+    """NULL for `infinity`, and for a year of two digits, which DuckDB takes for one of the first century."""
+    return f"CASE WHEN {expression} BETWEEN {type_} '1000-01-01' AND {type_} '9999-12-31' THEN {expression} END"
 
 
 def _finite(expression: str) -> str:

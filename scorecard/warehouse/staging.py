@@ -14,7 +14,7 @@ from connectors.contract import Batch
 from scorecard.ground.errors import Place, Problem, Refused
 from scorecard.warehouse.changes import KEPT, live_columns, one, reporting_day
 from scorecard.warehouse.engine import LoadOrder, day_column
-from scorecard.warehouse.header import missing_columns, wanted_columns
+from scorecard.warehouse.header import missing_columns, refuse_seconds_as_milliseconds, wanted_columns
 from scorecard.warehouse.planning import Planner, Raw, is_known
 from scorecard.warehouse.quarantine import ROWS_KEPT, Settled, keyless, misread, quarantine_warnings, unread
 from scorecard.warehouse.quoting import live_table, quote, quoted
@@ -278,6 +278,7 @@ class Staging:
         counts.read += total
         counts.quarantined += bad
         counts.times_doubled, counts.times_missing = int(doubled), int(missing)
+        refuse_seconds_as_milliseconds(self.cursor, self.prepared, self.order.source, plan)
         self._keep_keys()
         if bad:
             self._put_aside(plan)
