@@ -107,6 +107,14 @@ def test_no_page_is_wider_than_a_phone(calm: str, open_page: Any) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
 
 
+def test_rows_put_aside_can_be_unfolded(calm: str, open_page: Any) -> None:
+    group = open_page(f"{calm}/data").locator(".aside-group").first
+    expect(group.locator("li")).to_have_count(3)
+    expect(group.locator(".wrong b").first).to_have_text("12m")
+    group.locator("button").click()
+    expect(group.locator("li")).to_have_count(4)
+
+
 @pytest.mark.parametrize(("width", "height"), SCREENS)
 def test_a_wall_fills_its_screen_and_cuts_nothing_off(calm: str, open_page: Any, width: int, height: int) -> None:
     page = open_page(calm, width, height)

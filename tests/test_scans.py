@@ -38,6 +38,24 @@ FILES = {
     "keys missing": [*LINES[:60], ",2026-01-01,1,a", *LINES[60:]],
     "a key twice in turn": [*LINES[:60], LINES[59].replace("team", "other"), *LINES[60:]],
     "late values": [*(f"{n},,,{n}" for n in range(100)), "x,y,z,w"],
+    "unusual ways": [
+        *LINES,
+        *(
+            f"{n},{at},{cost},{n}"
+            for n, at, cost in (
+                (" 900 ", "2026-03-29T02:30", "+5"),
+                ("901.0", "2026-03-29 10:00:00+02:00", "1e3"),
+                ("902", "2026-03-29", "nan"),
+                ("9e2", "26-03-29 10:00:00", "5"),
+                ("0903", "infinity", "5"),
+                ("904", "2026-03-29 24:00", "-.5"),
+                ("0x1F", "2026-03-29 10:00:00", "5"),
+                ("905.5", "2026-03-29 10:00:00", "inf"),
+                ("", "2026-03-29 10:00:00.123456", "_1"),
+            )
+        ),
+    ],
+    "mostly unusual ways": [line.replace(" ", "T", 1).replace("00,", "00Z,", 1) for line in LINES],
     "no rows": [],
     "only odd ones": ["x,y,z,a", "v,w,,b"],
 }

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from connectors.contract import Scan, ScanFailed
 from scorecard.warehouse.changes import one
 from scorecard.warehouse.planning import SAMPLE_ROWS, Planner, Raw, is_known
+from scorecard.warehouse.quick import has_usual_way, quickly, unusual
 from scorecard.warehouse.quoting import literal, quote, quoted
 from scorecard.warehouse.shaping import BAD, FILE, LINE, MOVED, ODD, Plan, flagged, shaped
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SCAN = "_scan"
 STREAM = "_scanned"
+LOOKED_AT = 2048
 
 
 class NotTakenError(Exception):
@@ -98,15 +100,29 @@ def _take(staging: Staging, scan: Scan, file: str | None) -> None:
     """The good rows as they stream by; the others, if there are any, are read once more with all that is to be said."""
     plan, given = staging.planner.plan(), _text_columns(scan)
     key = staging.order.source.key
-    passing = _Passing(scan, plan, key, staging.rising)
+    quick = _mostly_usual(scan, plan, given)
+    select = quickly(plan, SCAN, given) if quick else flagged(plan, SCAN, given)
+    passing = _Passing(scan, select, key, staging.rising)
     _put_good(staging, plan, passing.reader(), file, lines=bool(key))
     if not passing.odd:
         return
-    bad = f"SELECT * FROM ({shaped(plan, SCAN, given, file, lines=bool(key))}) WHERE {quote(BAD)} IS NOT NULL"
-    _put(staging, plan, scan.look(bad), f"SELECT * FROM {STREAM}")
+    if quick:
+        again = shaped(plan, f"({unusual(plan, SCAN, given)})", given, file, lines=bool(key))
+    else:
+        again = f"SELECT * FROM ({shaped(plan, SCAN, given, file, lines=bool(key))}) WHERE {quote(BAD)} IS NOT NULL"
+    _put(staging, plan, scan.look(again), f"SELECT * FROM {STREAM}")
     staging.rising.holds = False
     if _inferred_misread(staging):
         raise NotTakenError
+
+
+def _mostly_usual(scan: Scan, plan: Plan, given: Mapping[str, str]) -> bool:
+    """Whether so few of the first rows are written in an unusual way that it pays to read such rows a second time."""
+    if not has_usual_way(plan, given):
+        return False
+    first = f"SELECT {quote(ODD)} FROM ({quickly(plan, f'(SELECT * FROM {SCAN} LIMIT {LOOKED_AT})', given)})"
+    (odd,) = scan.look(f"SELECT count(*) FILTER ({quote(ODD)}) FROM ({first})").read_all().columns
+    return int(odd[0].as_py()) <= LOOKED_AT // 50
 
 
 def _put_good(staging: Staging, plan: Plan, reader: pa.RecordBatchReader, file: str | None, *, lines: bool) -> None:
@@ -148,13 +164,13 @@ def _inferred_misread(staging: Staging) -> bool:
 class _Passing:
     """A scan's typed rows on their way: numbered, the odd ones held back and counted, the order of the keys watched."""
 
-    def __init__(self, scan: Scan, plan: Plan, key: Sequence[str], rising: Rising) -> None:
+    def __init__(self, scan: Scan, select: str, key: Sequence[str], rising: Rising) -> None:
         self.odd = 0
         self._rising = rising
         self._key = key[0] if len(key) == 1 else None
         self._numbered = bool(key)
         self._line = scan.first_line
-        self._inner = scan.stream(flagged(plan, SCAN, _text_columns(scan)))
+        self._inner = scan.stream(select)
 
     def reader(self) -> pa.RecordBatchReader:
         fields = [field for field in self._inner.schema if field.name != ODD]

@@ -146,14 +146,14 @@ def _typed(plan: Plan, relation: str, given: Mapping[str, str]) -> tuple[list[st
     for level in (casts, locals_, typed):
         source = f"(SELECT *, {', '.join(level)} FROM {source}) r" if level else source
     last = [f"{quote('_t_' + s.name)} AS {quote(s.name)}" for s in plan.shapes]
-    last += [f"{_axis_day(plan, axis)} AS {quote(day_column(axis))}" for axis in plan.axes]
+    last += [axis_day(plan, axis) for axis in plan.axes]
     return [*last, f"{' + '.join(moved) or '0'} AS {quote(MOVED)}"], source
 
 
-def _axis_day(plan: Plan, axis: str) -> str:
-    """The reporting day of a typed time column: a date is its own."""
-    shape = next(s for s in plan.shapes if s.name == axis)
-    return quote("_t_" + axis) if shape.type == "DATE" else local_day(quote("_t_" + axis), plan.zone)
+def axis_day(plan: Plan, axis: str) -> str:
+    """The reporting day of a typed time column, under its name: a date is its own."""
+    shape, typed = next(s for s in plan.shapes if s.name == axis), quote("_t_" + axis)
+    return f"{typed if shape.type == 'DATE' else local_day(typed, plan.zone)} AS {quote(day_column(axis))}"
 
 
 def _losses(plan: Plan, given: Mapping[str, str]) -> list[tuple[str, str, str]]:
