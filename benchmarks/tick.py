@@ -2,9 +2,12 @@
 
     python benchmarks/tick.py [--rows 1000000 10000000] [--rounds 5] [--folder DIR] [--no-full]
 
-A tick is `Refresher.publish` after a load: the touched states, the series, the verdicts of all slices at every grain, and
-the board handed to its readers. The load is timed beside it. Then everything is computed and judged anew once, for the
-ratio, and the audit compares what the ticks have kept with what the rows give. CPU is that of the whole process, all threads.
+A tick is `Refresher.publish` after a load: the touched states, where every series moved and what its cells are made of, and the
+board handed to its readers. Cells and verdicts are made when somebody asks, so that is timed beside it: `look` asks each board
+for all scorecards (the last closed period of every metric and slice at its own grain), `all` the last board for the closed and
+the running reading of every series at every grain. As somebody looks at every board, each tick takes over what was judged.
+Then everything is computed anew once, for the ratio, and the audit compares what the ticks have kept with what the rows give.
+CPU is that of the whole process, all threads.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that the tickets beside it are found
 from benchmarks.tickets import NOW, Tickets
+from scorecard.board.board import Board
 from scorecard.board.publish import Publisher
 from scorecard.journal.journal import Journal
 from scorecard.refresh.run import Refresher
@@ -40,6 +44,18 @@ def said(spent: Spent) -> str:
     return f"{spent[0] * 1000:9.1f} ms wall {spent[1] * 1000:9.1f} ms CPU"
 
 
+def look(board: Board) -> None:
+    """All scorecards, as pages show them."""
+    for name in board.book.scorecards():
+        board.scorecard(name)
+
+
+def look_at_all(board: Board) -> None:
+    """The newest closed and the running reading of every series."""
+    for line in board.readings.values():
+        assert len(line[-2:]) == min(2, len(line))
+
+
 def measure(folder: Path, rows: int, rounds: int, *, full: bool) -> Spent:
     """Prints the medians; gives the tick's."""
     tickets = Tickets(folder, rows)
@@ -47,7 +63,7 @@ def measure(folder: Path, rows: int, rounds: int, *, full: bool) -> Spent:
     publisher = Publisher(folder)
     refresher = Refresher(tickets.book, folder, tickets.engine, journal, publisher, tickets.clock)
     print(f"{rows:>11,} rows  start    {said(timed(refresher.publish))}", flush=True)
-    loads, ticks = [], []
+    loads, ticks, looks = [], [], []
     for number in range(rounds + 1):
         begin = NOW - timedelta(minutes=50 - number)
 
@@ -56,12 +72,18 @@ def measure(folder: Path, rows: int, rounds: int, *, full: bool) -> Spent:
             refresher._pending["tickets"] = touched  # noqa: SLF001 - as a pull leaves it behind
 
         loaded, ticked = timed(load), timed(refresher.publish)
+        looked = timed(lambda: look(publisher.current()))
         if number:  # the first round warms up
             loads.append(loaded)
             ticks.append(ticked)
-    load_, tick = (tuple(statistics.median(s[i] for s in spent) for i in (0, 1)) for spent in (loads, ticks))
+            looks.append(looked)
+    load_, tick, look_ = (
+        tuple(statistics.median(s[i] for s in spent) for i in (0, 1)) for spent in (loads, ticks, looks)
+    )
     print(f"{rows:>11,} rows  load     {said((load_[0], load_[1]))}", flush=True)
     print(f"{rows:>11,} rows  tick     {said((tick[0], tick[1]))}", flush=True)
+    print(f"{rows:>11,} rows  look     {said((look_[0], look_[1]))}", flush=True)
+    print(f"{rows:>11,} rows  all      {said(timed(lambda: look_at_all(publisher.current())))}", flush=True)
     print(f"{rows:>11,} rows  memory   {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10:,} MB at most so far", flush=True)  # fmt: skip
     if full:
         whole = timed(lambda: refresher.publish(recompute=True))

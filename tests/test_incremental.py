@@ -20,6 +20,7 @@ from scorecard.book.model.metric import Age, Change, Cumulative, Fold, Level, St
 from scorecard.book.model.organization import Organization
 from scorecard.judgement.targets import Target, Versus
 from scorecard.measures.states import settled
+from scorecard.measures.table import Table
 from scorecard.measures.values import Measured
 from scorecard.warehouse.engine import Touched
 from tests.amounts import times
@@ -217,6 +218,40 @@ def test_incremental_equals_full(settled_from: int, first: list[Any], steps: lis
         kept = w.fresh().measure(now, {})
         assert_equal(kept, measured)
         assert_equal(w.fresh().measure(now, None), measured)
+
+
+def test_what_is_asked_later_is_what_it_was() -> None:
+    """Cells are made when they are asked for: by then rows have come, moved and gone, also those of days that were cut."""
+    base = {"minutes": 5.0, "cost": "1.10", "team": "support", "customer": "a"}
+    moments = [BEGIN + timedelta(hours=7 * n) for n in range(80)]
+    hourly = {"resolved", "mrr", "mrr_growth", "age_median", "aged_cost"}  # thousands of cells, made in the same way
+    metrics = [m for m in METRICS if m.name not in hourly]
+    teams = ("support", "night-shift", None)
+    with mock.patch.object(settled, "FROM_ROWS", 0), world(*metrics) as w:
+        varied = [
+            {
+                "minutes": n * 1.5,
+                "team": teams[n % 3],
+                "customer": "abcdefg"[n % 7],
+                "created_at": at,
+                "resolved_at": at,
+            }
+            for n, at in enumerate(moments)
+        ]
+        w.load("tickets", [row(n, {**base, **one}) for n, one in enumerate(varied)])
+        seen: list[tuple[Measured, dict[Any, Any]]] = []
+        touched: dict[str, Touched] | None = None
+        for step in range(3):
+            measured = w.measure(w.now + timedelta(hours=9), touched)
+            assert isinstance(measured.series, Table)
+            apart = {key: measured.series.groups[key[:2]].make(key[2]) for key in measured.series}
+            seen.append((measured, {key: (tuple(one.cells), dict(one.cuts)) for key, one in apart.items()}))
+            now = w.now.replace(tzinfo=None)
+            late = {**base, "created_at": moments[25 * step], "resolved_at": now, "customer": "z"}
+            new = {**late, "created_at": now, "minutes": 99.0 + step}
+            touched = {"tickets": w.load("tickets", [row(900 + step, late), row(800 + step, new), row(step, new)])}
+        for measured, then in seen:
+            assert {key: (tuple(one.cells), dict(one.cuts)) for key, one in measured.series.items()} == then
 
 
 def test_a_row_that_moves_between_weeks_changes_both() -> None:

@@ -59,28 +59,52 @@ _Batch = dict[date, At]
 
 
 @dataclass(slots=True)
+class Reached:
+    """What a day's rows come to before a moment, added up when it is asked for: ``base``, and ``rows`` from one place to
+    another. ``lost``: states that the rows do not go with, and why."""
+
+    scan: Scan
+    slices: SlicesOf
+    base: Mapping[str, Line]
+    rows: Sequence[_Row]
+    first: int
+    until: int
+    lost: Mapping[str, Refused]
+    made: Mapping[str, Line] | None = None
+
+    def line(self, state: str) -> Line:
+        """A state's numbers by slice."""
+        found = self.made
+        if found is None:
+            found = self.base
+            if self.until > self.first:
+                found = _added(self.base, self.rows[self.first : self.until], self.scan, self.slices)
+            self.made = found
+        return found.get(state, {})
+
+
+@dataclass(slots=True)
 class _Day:
-    """One scan's rows of one day. ``lines``: state → what they come to before ``reached``. ``ahead``: rows up to ``end`` in
-    order of time, (moment, state, raw split value, amount …); those before ``place`` are in the lines. ``lost``: states that
-    the rows do not go with, and why."""
+    """One scan's rows of one day. ``ahead``: rows up to ``end`` in order of time, (moment, state, raw split value, amount …).
+    ``last``: what they came to before ``reached``."""
 
     reached: datetime
     end: datetime
-    lines: dict[str, Line]
     ahead: list[_Row]
-    lost: Mapping[str, Refused]
+    last: Reached
     used: int
-    place: int = 0
 
     def covers(self, moment: datetime) -> bool:
         return self.reached <= moment <= self.end
 
-
-class Reached(NamedTuple):
-    """State → what a day's rows come to before a moment; and the states that the rows do not go with."""
-
-    lines: Mapping[str, Line]
-    lost: Mapping[str, Refused]
+    def advance(self, moment: datetime) -> None:
+        """Up to a later moment. What was handed out stays as it is; what it was added up to is used again."""
+        last = self.last
+        place = bisect_left(self.ahead, utc_naive(moment), lo=last.until, key=itemgetter(0))
+        if place > last.until:
+            base, first = (last.base, last.first) if last.made is None else (last.made, last.until)
+            self.last = Reached(last.scan, last.slices, base, self.ahead, first, place, last.lost)
+        self.reached = moment
 
 
 @dataclass(slots=True)
@@ -112,8 +136,8 @@ class CutDays:
         found = self._days[key]
         found.used = self._rounds.get(scan.source, 0)
         if found.reached < at.moment:
-            self._advance(scan, found, at.moment, slices)
-        return Reached(found.lines, found.lost)
+            found.advance(at.moment)
+        return found.last
 
     def prepare(self, here: Here, wanted: Mapping[Scan, Iterable[At]], slices: SlicesOf) -> None:
         """Reads what is not there yet: one statement, with a part for each scan, or more where one day is cut twice."""
@@ -182,14 +206,8 @@ class CutDays:
         for place, (day, at) in enumerate(batch.items()):
             lines, later = _added({}, before[place], scan, slices), sorted(ahead[day], key=itemgetter(0))
             used = self._rounds.get(scan.source, 0)
-            self._days[scan, day, at.start] = _Day(at.moment, ends[place], lines, later, lost, used)
-
-    def _advance(self, scan: Scan, day: _Day, moment: datetime, slices: SlicesOf) -> None:
-        """Up to a later moment. Lines that were handed out stay as they are."""
-        place = bisect_left(day.ahead, utc_naive(moment), lo=day.place, key=itemgetter(0))
-        if place > day.place:
-            day.lines = _added(day.lines, day.ahead[day.place : place], scan, slices)
-        day.reached, day.place = moment, place
+            reached = Reached(scan, slices, lines, later, 0, 0, lost)
+            self._days[scan, day, at.start] = _Day(at.moment, ends[place], later, reached, used)
 
     def _end(self, here: Here, scan: Scan, day: date, moment: datetime) -> datetime:
         """How far ahead rows are read. All rows of a day of dates lie before every moment in it."""

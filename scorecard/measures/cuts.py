@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from scorecard.ground.errors import Refused
 from scorecard.measures.counting import ROWS_AT_ONCE
-from scorecard.measures.cutdays import At, CutDays, Line, add
+from scorecard.measures.cutdays import At, CutDays, Line, Reached, add
 from scorecard.measures.grid import Grid
 from scorecard.measures.place import Here
 from scorecard.measures.plan import Ages, Bag, Plan, Scan, state_id
@@ -26,7 +25,7 @@ from scorecard.measures.ranges import (
 from scorecard.measures.slices import Slice, Slicing
 from scorecard.measures.sql import column_kind, literal
 from scorecard.measures.states import settled
-from scorecard.measures.states.additive import Amount
+from scorecard.measures.states.additive import NOTHING, Amount
 from scorecard.measures.states.age import Point, ages_at_points, read_ages, same_items
 from scorecard.measures.states.bags import by_split, questions, slices_for, together
 from scorecard.measures.states.rows import Piece, Rows
@@ -58,17 +57,21 @@ Of = tuple[str, Cut]
 
 @dataclass(frozen=True, slots=True)
 class UpTo:
-    """An additive state up to a cut: what came on the whole days before it, and on the cut day."""
+    """A scan's states up to a cut: what came on the whole days before it (``kept`` under ``bounds``), and on the cut day."""
 
-    whole: Line
-    part: Line
+    kept: Mapping[tuple[str, Bounds], Line]
+    bounds: Bounds | None
+    day: Reached | None
 
-    def get(self, slice_: Slice | None, default: Amount) -> Amount:
-        """The amount of a slice."""
-        one, other = self.whole.get(slice_), self.part.get(slice_)
-        if one is None:
-            return default if other is None else other
-        found: Amount = one if other is None else one.plus(other)
+    def amount(self, state: str, slice_: Slice | None) -> Amount:
+        """The amount of a slice. Raises what the engine raised where the rows do not go with the state's expression."""
+        if self.day is not None and state in self.day.lost:
+            raise self.day.lost[state]
+        whole = None if self.bounds is None else self.kept.get((state, self.bounds), {}).get(slice_)
+        part = None if self.day is None else self.day.line(state).get(slice_)
+        if whole is None:
+            return NOTHING if part is None else part
+        found: Amount = whole if part is None else whole.plus(part)
         return found
 
 
@@ -103,16 +106,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Numbers up to cuts, as they were when they were taken out. ``lost``: those that rows do not go with, and why."""
+    """Numbers up to cuts, as they were when they were taken out."""
 
-    amounts: dict[Of, UpTo] = field(default_factory=dict)
+    scans: dict[tuple[Scan, Cut], UpTo] = field(default_factory=dict)
     lines: dict[Of, Numbers] = field(default_factory=dict)
-    lost: dict[Of, Refused] = field(default_factory=dict)
 
     def take(self, other: Known) -> None:
-        self.amounts.update(other.amounts)
+        self.scans.update(other.scans)
         self.lines.update(other.lines)
-        self.lost.update(other.lost)
 
 
 @dataclass(slots=True)
@@ -145,7 +146,7 @@ class Cuts:
         kept = set(wanted)
         self._known = {k: v for k, v in self._known.items() if k[1] in kept}
         if len(self._kept) > MOST_KEPT:
-            self._kept.clear()
+            self._kept = {}  # what was taken out stays as it is
 
     def known(self, here: Here, wanted: Wanted) -> Known:
         """All that is wanted of one source; what is not there yet is computed together, in few statements."""
@@ -169,16 +170,10 @@ class Cuts:
         return found
 
     def _take(self, here: Here, scan: Scan, cuts: Iterable[Cut], found: Known) -> None:
-        names = [state_id(scan, atom) for atom in self.plan.scans[scan]]
+        slices = self._slices(here)
         for cut in cuts:
-            bounds = _whole_days(here, cut)
-            day = self.days.day(here, scan, At(cut.moment, cut.start), self._slices(here))
-            lines, lost = ({}, {}) if day is None else (day.lines, day.lost)
-            for name in names:
-                whole = {} if bounds is None else self._kept.get((name, bounds), {})
-                found.amounts[name, cut] = UpTo(whole, lines.get(name, {}))
-                if name in lost:
-                    found.lost[name, cut] = lost[name]
+            day = self.days.day(here, scan, At(cut.moment, cut.start), slices)
+            found.scans[scan, cut] = UpTo(self._kept, _whole_days(here, cut), day)
 
     # -- additive states ---------------------------------------------------------------------------------------
 

@@ -35,12 +35,13 @@ class Needs:
     _needs: dict[tuple[str, Key, Grain], dict[Period, None]] = field(default_factory=dict)
     _marks: dict[str, datetime | None] = field(default_factory=dict)
     _moments: dict[tuple[str, datetime, Grain, Key, Key, int], datetime] = field(default_factory=dict)
+    _cuts: dict[tuple[object, ...], list[Cut]] = field(default_factory=dict)
 
     def at(self, here: Mapping[str, Here], now: datetime) -> Needs:
         """The same as of another moment; what does not depend on one is shared."""
         if len(self._needs) > 10_000:
             self._needs.clear()
-        return replace(self, here=here, now=now, _marks={}, _moments={})
+        return replace(self, here=here, now=now, _marks={}, _moments={}, _cuts={})
 
     def states_at(self, one: Lowered, grain: Grain) -> list[tuple[Scan, list[str]]]:
         """Its scans at a grain and the names of its atoms' states in them."""
@@ -93,19 +94,21 @@ class Needs:
         """All cuts that a metric which reads rows, and the metrics made of it, need at a grain."""
         if not len(span) or (one.line is not None and not one.line.carry):
             return []  # snapshots are never cut within a day
-        running = span.periods[-1]
-        cuts = [
-            self.cut_at(one, grain, running, other)
-            for other in self.needed(one, running)
-            if other.until > span.periods[0].first and other is not running
-        ]
-        here = self.here[one.metric.source or ""]
+        running, here = span.periods[-1], self.here[one.metric.source or ""]
+        mark, ever = self.mark(one), isinstance(one.metric.measure, Stock | Level | Age)
+        others = tuple(self.needed(one, running))
+        place = (here.source, mark, grain, key_of(span.periods[0]), key_of(running), ever, others)
+        cuts = self._cuts.get(place)  # the same for nearly all metrics of a source
+        if cuts is None:
+            first = span.periods[0].first
+            reached = (self.cut_at(one, grain, running, o) for o in others if o.until > first and o is not running)
+            cuts = self._cuts[place] = [cut for cut in reached if cut is not None]
+        cuts = list(cuts)
         if isinstance(one.metric.measure, Stock) and here.watermark is not None:
             cuts.append(Cut(grain == "hour", None, None, min(here.watermark + INSTANT, running.end)))
-        mark = self.mark(one) if isinstance(one.metric.measure, Level | Age) else None
-        if mark is not None:
+        if isinstance(one.metric.measure, Level | Age) and mark is not None:
             cuts.append(Cut(grain == "hour", None, None, min(mark, running.end)))
-        return [c for c in cuts if c is not None]
+        return cuts
 
     def needed(self, one: Lowered, running: Period) -> dict[Period, None]:
         """The periods in which a metric's value, cut as the running one is, is asked for: by itself and by what is made of it."""

@@ -168,18 +168,13 @@ class Scene:
 
     def amounts_at(self, one: Lowered, grain: Grain, slice_: Slice | None, cut: Cut) -> list[Amount]:
         """A metric's atoms up to a cut. Raises what the engine raised where its rows do not go with it."""
-        found = [self.up_to(names, slice_, cut) for _, names in self.needs.states_at(one, grain)]
+        found = [self.up_to(scan, names, slice_, cut) for scan, names in self.needs.states_at(one, grain)]
         return [found[0][0].minus(found[1][0])] if len(found) == 2 else found[0]
 
-    def up_to(self, names: Iterable[str], slice_: Slice | None, cut: Cut) -> list[Amount]:
-        """Some states up to a cut."""
-        found = []
-        for name in names:
-            lost = self.known.lost.get((name, cut))
-            if lost is not None:
-                raise lost
-            found.append(self.known.amounts[name, cut].get(slice_, NOTHING))
-        return found
+    def up_to(self, scan: Scan, names: Iterable[str], slice_: Slice | None, cut: Cut) -> list[Amount]:
+        """Some states of a scan up to a cut."""
+        reached = self.known.scans[scan, cut]
+        return [reached.amount(name, slice_) for name in names]
 
     # -- cuts --------------------------------------------------------------------------------------------------
 

@@ -7,12 +7,13 @@ were before (stocks, levels, ages, what people give) are made at once, where som
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 
 from scorecard.book.calendars import Calendars
-from scorecard.book.model.metric import Age, Stock
+from scorecard.book.model.metric import Age, Cumulative, Stock
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
@@ -58,6 +59,7 @@ class Weaver:
     _places: dict[tuple[str | None, int, int, int, bool], frozenset[int]] = field(default_factory=dict)
     _wanted: set[Cut] = field(default_factory=set)
     _apart: set[str] = field(default_factory=set)
+    _lost: bool = False
 
     def __post_init__(self) -> None:
         self.scene = self._set(Known())
@@ -88,7 +90,8 @@ class Weaver:
         self.moves, self._wanted, self._places = {}, set(), {}
         for source in moved:
             self._forget_levels(source)
-        self.scene = self._set(self._known(attempt))
+        self.scene = self._set(self._known(gone, attempt))
+        self._lost = bool(self._apart) or any(u.day is not None and u.day.lost for u in self.scene.known.scans.values())
         for maker in self.makers.values():
             if isinstance(maker, Windows):
                 maker.look_at(moved)
@@ -99,6 +102,7 @@ class Weaver:
                 if isinstance(found, Problem):
                     problems[name] = Problem(f"metric '{name}': {found.message}", one.metric.place, found.hint)
         self.groups = {key: group for key, group in self.groups.items() if key[0] not in problems}
+        self._before, self._span, self._kept_cuts = {}, {}, {}  # nothing of an older scene is kept
         self.cuts.keep_only(self._wanted)
         return problems
 
@@ -117,11 +121,11 @@ class Weaver:
             self.makers,
         )
 
-    def _known(self, attempt: Attempt) -> Known:
+    def _known(self, gone: AbstractSet[str], attempt: Attempt) -> Known:
         """What is known up to all the cuts, source by source; where that fails, each metric asks for its own."""
         found, wanted = Known(), Wanted()
         for one in self.plan.lowered.values():
-            for grain in one.grains:
+            for grain in one.grains if one.metric.name not in gone else ():
                 wanted.add(self.needs.wanted(one, grain))
         self._wanted, self._apart = wanted.cuts(), set()
         for source, here in self.needs.here.items():
@@ -131,15 +135,21 @@ class Weaver:
 
     def _know(self, one: Lowered, grain: Grain) -> None:
         """Makes sure that what is known up to a metric's cuts is there. Raises why it is not."""
-        wanted = self.needs.wanted(one, grain) if self._apart or self.scene.known.lost else Wanted()
-        for source in self._apart:
-            self.scene.known.take(self.cuts.known(self.needs.here[source], wanted.of(source)))
-        for (_, scan), cuts in wanted.scans.items():
-            for real, names in self.needs.states_at(one, grain) if not one.parts else ():
-                lost = (self.scene.known.lost.get((n, c)) for n in names for c in cuts if real == scan)
-                for error in lost:
-                    if error is not None:
-                        raise error
+        if self._apart:
+            wanted = self.needs.wanted(one, grain)
+            for source in self._apart:
+                self.scene.known.take(self.cuts.known(self.needs.here[source], wanted.of(source)))
+        if self._lost:
+            runs_up = isinstance(one.metric.measure, Cumulative)
+            read: list[tuple[Lowered, Grain]] = (
+                [(base, "day") for base in self.needs.bases(one)] if runs_up else [(one, grain)]
+            )
+            states = [found for base, at in read if not base.parts for found in self.needs.states_at(base, at)]
+            for (_, scan), cuts in self.needs.wanted(one, grain).scans.items():
+                for cut in cuts:
+                    self.scene.up_to(
+                        scan, (name for real, names in states if real == scan for name in names), None, cut
+                    )
 
     def _forget_levels(self, source: str) -> None:
         keys = self.moved[source].keys

@@ -23,7 +23,7 @@ from scorecard.measures.needs import Needs
 from scorecard.measures.place import Here, Key, key_of
 from scorecard.measures.plan import Lowered, Plan, Scan
 from scorecard.measures.slices import Slice
-from scorecard.measures.states.additive import NOTHING, Amount
+from scorecard.measures.states.additive import Amount
 from scorecard.measures.table import Table
 from scorecard.measures.values import SeriesKey
 
@@ -247,9 +247,6 @@ class Shares:
 
     def _amount(self, one: Lowered, scan: Scan, name: str, cut: Cut, slice_: Slice | None) -> Amount:
         """A state up to a cut. Raises what the engine raised where the rows do not go with it."""
-        if (name, cut) not in self._reached.amounts:
+        if (scan, cut) not in self._reached.scans:
             self._reached.take(self.cuts.amounts(self._here[one.metric.source or ""], scan, [cut]))
-        lost = self._reached.lost.get((name, cut))
-        if lost is not None:
-            raise lost
-        return self._reached.amounts[name, cut].get(slice_, NOTHING)
+        return self._reached.scans[scan, cut].amount(name, slice_)

@@ -38,23 +38,28 @@ class Spans:
 
     calendar: Calendar
     _spans: dict[tuple[Grain, Key], Span] = field(default_factory=dict)
+    _asked: dict[tuple[Grain, date], Span] = field(default_factory=dict)
     _others: dict[tuple[Key, Grain, str], tuple[Period, ...] | None] = field(default_factory=dict)
 
     def span(self, grain: Grain, first: date | None, now: datetime) -> Span:
         """All periods from a day to now."""
         if first is None:
             return EMPTY
-        last = self.calendar.period(now, grain)
+        known = self._asked.get((grain, first))
+        if known is not None and known.periods and known.periods[-1].start <= now < known.periods[-1].end:
+            return known
+        asked, last = (grain, first), self.calendar.period(now, grain)
         if grain in MOST_DAYS:
             first = max(first, last.first - timedelta(days=MOST_DAYS[grain]))
         beginning = self.calendar.period(first, grain)
         known = self._spans.get((grain, key_of(beginning)))
-        if known is not None and known.periods[-1] == last:
+        if known is not None and known.periods and known.periods[-1] == last:
+            self._asked[asked] = known
             return known
         periods = [p for p in self.calendar.between(grain, first, max(first, last.first)) if p.start <= now]
         keys = tuple(key_of(p) for p in periods)
         made = Span(tuple(periods), keys, {key: i for i, key in enumerate(keys)})
-        self._spans[grain, key_of(beginning)] = made
+        self._spans[grain, key_of(beginning)] = self._asked[asked] = made
         return made
 
     def others(self, period: Period, versus: Versus) -> tuple[Period, ...] | None:

@@ -326,8 +326,8 @@ class Windows:
             return None
         if part.bag is not None:
             return bag_cell(part, scene.known.lines[part.bag.id, cut].get(slice_))
-        ((_, names),) = scene.needs.states_at(part, "day")
-        return base_cell(part, scene.up_to(names, slice_, cut))
+        ((scan, names),) = scene.needs.states_at(part, "day")
+        return base_cell(part, scene.up_to(scan, names, slice_, cut))
 
 
 def _measure(one: Lowered) -> Cumulative:

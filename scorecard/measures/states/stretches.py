@@ -112,7 +112,7 @@ class Distinct(Mapping[Slice | None, Number]):
         found = self._made
         if found is None:
             values, bits = self._tail.values(self._name), self._tail.bits
-            come, new = (counted(rows, bits.values()) for rows in (values.rows, self._new(values.once())))
+            come, new = values.counts(bits.values()), counted(self._new(values.once()), bits.values())
             found = {}
             for slice_, bit in bits.items():
                 n, known = self._seen.counts.get(slice_, (0, 0))

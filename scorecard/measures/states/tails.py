@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import reduce
+from functools import lru_cache, reduce
 
 import polars as pl
 
@@ -52,10 +52,21 @@ class Values:
     rows: pl.DataFrame
     odd: bool
     _once: pl.DataFrame | None = None
+    _parts: list[tuple[tuple[int, ...], pl.Series]] | None = None
+    _counts: dict[int, int] | None = None
 
     def in_slice(self, bit: int) -> pl.Series:
-        """The values of a slice's rows."""
-        return self.rows.filter(has(bit))["v"] if word_of(bit) in self.rows.columns else self.rows["v"].head(0)
+        """The values of a slice's rows: mostly those of one team or process, which lie together."""
+        if self._parts is None:
+            parts = self.rows.partition_by(self.rows.columns[1:], as_dict=True, include_key=False)
+            self._parts = [(tuple(int(str(mask)) for mask in key), part["v"]) for key, part in parts.items()]
+        word, own = bit // BITS, 1 << bit % BITS
+        met = [v for key, v in self._parts if word < len(key) and key[word] & own]
+        if len(met) == 1:
+            return met[0]
+        if len(met) == len(self._parts):
+            return self.rows["v"]
+        return self.rows.filter(has(bit))["v"] if met else self.rows["v"].head(0)
 
     def once(self) -> pl.DataFrame:
         """Each value once, with all slices that have it."""
@@ -65,12 +76,24 @@ class Values:
             found = self._once = self.rows.group_by("v").agg(words)
         return found
 
+    def counts(self, bits: Iterable[int]) -> dict[int, int]:
+        """How many there are in the slices of some bits, always the same ones."""
+        if self._counts is None:
+            self._counts = counted(self.rows, bits)
+        return self._counts
+
 
 def counted(rows: pl.DataFrame, bits: Iterable[int]) -> dict[int, int]:
     """How many rows count in the slices of some bits."""
-    known = [bit for bit in bits if word_of(bit) in rows.columns]
-    found = rows.select(has(bit).sum().alias(str(bit)) for bit in known).row(0) if known else ()
-    return {**dict.fromkeys(bits, 0), **dict(zip(known, found, strict=True))}
+    wanted = tuple(bits)
+    known = tuple(bit for bit in wanted if word_of(bit) in rows.columns)
+    found = rows.select(_counting(known)).row(0) if known else ()
+    return {**dict.fromkeys(wanted, 0), **dict(zip(known, found, strict=True))}
+
+
+@lru_cache(maxsize=1000)
+def _counting(bits: tuple[int, ...]) -> list[pl.Expr]:
+    return [has(bit).sum().alias(str(bit)) for bit in bits]
 
 
 @dataclass(slots=True)
@@ -132,6 +155,7 @@ def word_of(bit: int) -> str:
     return f"m_{bit // BITS}"
 
 
+@lru_cache(maxsize=1000)
 def has(bit: int) -> pl.Expr:
     """Whether a row counts in the slice of a bit."""
     return (pl.col(word_of(bit)) & (1 << bit % BITS)) != 0
