@@ -135,13 +135,22 @@ def _is_double(atom: Atom) -> bool:
 
 
 def _row_value(atom: Atom) -> str:
+    if _is_test(atom):
+        return f"({atom.condition})"  # counted as it is: half the work of a CASE whose rows are counted
     value = atom.value or "1"
     if _is_double(atom):
         value = f"CAST({value} AS DOUBLE)"
     return value if atom.condition is None else f"CASE WHEN {atom.condition} THEN {value} END"
 
 
+def _is_test(atom: Atom) -> bool:
+    """Whether it counts the rows for which a condition holds."""
+    return atom.fold == "count" and atom.value is None and atom.condition is not None
+
+
 def _aggregates(atom: Atom, i: int) -> list[str]:
+    if _is_test(atom):
+        return [f"CAST(count_if(v_{i}) AS BIGINT) AS n_{i}"]
     if atom.fold == "count":
         return [f"count(v_{i}) AS n_{i}"]
     if atom.digits is not None:
