@@ -73,40 +73,72 @@ def _combined(tree: exp.Expression, left: float, right: float) -> Number:
 
 def base_cell(one: Lowered, amounts: Sequence[Amount | None]) -> Cell:
     """The value of a metric that adds up, from its atoms' amounts in one period (None: nothing counted)."""
-    found = [NOTHING if a is None else a for a in amounts]
-    if any(a.bad for a in found):
-        return Cell(missing=NOT_FINITE)
-    measure, first = one.metric.measure, found[0]
-    value = number(one.atoms[0], first)
+    return base_maker(one)(amounts)
+
+
+def base_maker(one: Lowered) -> Callable[[Sequence[Amount | None]], Cell]:
+    """``base_cell`` of one metric, made once for many periods: what its measure is need not be asked again for each."""
+    measure, atom = one.metric.measure, one.atoms[0]
     if isinstance(measure, Ratio | Cohort):
-        return _ratio(one, measure.per if isinstance(measure, Ratio) else 1.0, found)
-    if isinstance(measure, Mean):
-        mean = None if not first.n or value is None else finite(value / first.n)
-        missing = NO_VALUES if mean is None else None
-        return Cell(mean, finite(value), float(first.n), first.n, missing)
-    if isinstance(measure, Stock):
-        return Cell(finite(value))
-    if isinstance(measure, Sum):
-        return Cell(finite(value), n=first.n)
-    return Cell(float(first.n), n=first.n)
+        return _ratio_maker(one, measure.per if isinstance(measure, Ratio) else 1.0)
+    if not isinstance(measure, Mean | Stock | Sum):  # a count
+        return lambda amounts: _count_cell(amounts[0])
+
+    def cell(amounts: Sequence[Amount | None]) -> Cell:
+        first = amounts[0] or NOTHING
+        if first.bad:
+            return Cell(missing=NOT_FINITE)
+        exact = number(atom, first)
+        value = finite(exact)
+        if isinstance(measure, Mean):  # of the exact sum, not of a float of it
+            mean = None if not first.n or exact is None else finite(exact / first.n)
+            return Cell(mean, value, float(first.n), first.n, NO_VALUES if mean is None else None)
+        return Cell(value) if isinstance(measure, Stock) else Cell(value, n=first.n)
+
+    return cell
 
 
-def _ratio(one: Lowered, per: float, amounts: Sequence[Amount]) -> Cell:
-    look = _look_at(one.atoms, amounts)
+def _count_cell(amount: Amount | None) -> Cell:
+    if amount is None:
+        return Cell(0.0, n=0)
+    return Cell(missing=NOT_FINITE) if amount.bad else Cell(float(amount.n), n=amount.n)
+
+
+def _ratio_maker(one: Lowered, per: float) -> Callable[[Sequence[Amount | None]], Cell]:
     assert one.above is not None  # noqa: S101 - a ratio was lowered with both
     assert one.below is not None  # noqa: S101
-    above, below = finite(evaluate(one.above, look)), finite(evaluate(one.below, look))
-    if above is None or below is None:
-        return Cell(None, above, below, missing=NO_VALUES)
-    n = int(below) if below >= 0 else None
-    if below == 0:
-        return Cell(None, above, below, n, NO_BASE)
-    value = finite(above / below * per)
-    squares = None
-    if isinstance(one.metric.measure, Ratio) and one.metric.measure.sampling == "score":
-        scored = all(one.atoms[int(c.name[1:])].fold == "count" for c in one.above.find_all(exp.Column))
-        squares = finite(squared(one.above, look)) if scored else None
-    return Cell(value, above, below, n, None if value is not None else NOT_FINITE, squares)
+    above_of, below_of = _compiled(one.above, one.atoms), _compiled(one.below, one.atoms)
+    measure, top = one.metric.measure, one.above
+    scored = isinstance(measure, Ratio) and measure.sampling == "score"
+    scored = scored and all(one.atoms[int(c.name[1:])].fold == "count" for c in top.find_all(exp.Column))
+
+    def cell(amounts: Sequence[Amount | None]) -> Cell:
+        found = [a or NOTHING for a in amounts]
+        for amount in found:
+            if amount.bad:
+                return Cell(missing=NOT_FINITE)
+        above, below = finite(above_of(found)), finite(below_of(found))
+        if above is None or below is None:
+            return Cell(None, above, below, missing=NO_VALUES)
+        n = int(below) if below >= 0 else None
+        if below == 0:
+            return Cell(None, above, below, n, NO_BASE)
+        value = finite(above / below * per)
+        squares = finite(squared(top, _look_at(one.atoms, found))) if scored else None
+        return Cell(value, above, below, n, None if value is not None else NOT_FINITE, squares)
+
+    return cell
+
+
+def _compiled(tree: exp.Expression, atoms: Sequence[Atom]) -> Callable[[Sequence[Amount]], Number]:
+    """An aggregate over ``_0``, ``_1``, … as a function of the atoms' amounts; equal to ``evaluate``."""
+    if isinstance(tree, exp.Column):
+        place = int(tree.name[1:])
+        atom = atoms[place]
+        if atom.fold == "count":  # by far the most
+            return lambda amounts: amounts[place].n
+        return lambda amounts: number(atom, amounts[place])
+    return lambda amounts: evaluate(tree, _look_at(atoms, amounts))
 
 
 def squared(tree: exp.Expression, look: Look, times: float = 1.0) -> Number:

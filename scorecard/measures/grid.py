@@ -12,6 +12,7 @@ import polars as pl
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.counted import Change, Counted, CountedDays, exchange
+from scorecard.measures.folding import read_whole
 from scorecard.measures.place import Key, key_of
 from scorecard.measures.plan import ALL_ROWS, Plan, Scan, state_id
 from scorecard.measures.ranges import DAY, Range, joined, utc_naive, within
@@ -81,32 +82,47 @@ class Grid:
         if touched is None:
             self.days.forget(source)
         by_grain: dict[Grain, dict[str, Scan]] = {}
-        for scan, atoms in self.plan.scans.items():
+        for scan in self.plan.scans:
             if scan.source != source:
                 continue
-            names = {state_id(scan, atom): scan for atom in atoms}
             if known is not None and scan in known:
                 self._move(scan, known[scan])
                 continue
-            for grain in self.plan.grains[scan]:
-                by_grain.setdefault(grain, {}).update(names)
+            for grain, own in self.plan.states_at(scan).items():
+                by_grain.setdefault(grain, {}).update(dict.fromkeys(own, scan))
+        if touched is None:
+            scans = {n: s for states in by_grain.values() for n, s in states.items()}
+            asked = {grain: list(states) for grain, states in by_grain.items()}
+            self.amounts.update(read_whole(self.engine, asked, lambda n, raw: self.slices_of(scans[n], raw, kinds)))
+        else:
+            self._read_touched(by_grain, touched, kinds)
+        self._reload_bags(source, touched, by_axis or {}, fresh)
+        if touched is None or self._may_begin_elsewhere(source, touched):
+            self._reload_first_days(source, kinds)
+
+    def _read_touched(
+        self,
+        by_grain: Mapping[Grain, Mapping[str, Scan]],
+        touched: Mapping[Grain, tuple[Range, ...]],
+        kinds: Mapping[str, set[str]],
+    ) -> None:
         for grain, states in by_grain.items():
             self._drop(self.amounts, states, grain, touched)
         parts = self._folds(by_grain, touched)
         if parts:
             rows = self.engine.query(" UNION ALL ".join(parts)).rows()
             self._place_amounts(rows, {n: s for states in by_grain.values() for n, s in states.items()}, kinds)
-        self._reload_bags(source, touched, by_axis or {}, fresh)
-        if touched is None or self._may_begin_elsewhere(source, touched):
-            self._reload_first_days(source, kinds)
 
     def _move(self, scan: Scan, days: Mapping[date, Mapping[str, Change]]) -> None:
         """Puts what came and went on some days into all periods that hold them: exact, as these are sums of whole numbers."""
-        for grain in self.plan.grains[scan]:
+        for grain, own in self.plan.states_at(scan).items():
             fresh: _Fresh = {}
+            asked = set(own)
             for day, states in days.items():
                 key = key_of(self.calendar.period(day, grain))
                 for state, (before, now) in states.items():
+                    if state not in asked:
+                        continue
                     lines = fresh.setdefault((state, grain), {})
                     if key not in lines:
                         lines[key] = dict(self.amounts.get((state, grain), {}).get(key, {}))

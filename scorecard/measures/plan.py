@@ -186,7 +186,10 @@ class Lowered:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that is computed: metrics in an order in which parts come first, the atoms of each scan, the bags with their grains."""
+    """All that is computed: metrics in an order in which parts come first, the atoms of each scan, the bags with their grains.
+
+    ``grains``: those of all atoms of a scan; ``asked``: those of one, which are fewer: days only where something runs up.
+    """
 
     lowered: Mapping[str, Lowered]
     scans: Mapping[Scan, tuple[Atom, ...]]
@@ -194,6 +197,15 @@ class Plan:
     bags: Mapping[Bag, tuple[Grain, ...]]
     problems: Mapping[str, Problem] = field(default_factory=dict)
     ages: Mapping[Ages, tuple[Grain, ...]] = field(default_factory=dict)
+    asked: Mapping[tuple[Scan, Atom], tuple[Grain, ...]] = field(default_factory=dict)
+
+    def states_at(self, scan: Scan) -> dict[Grain, list[str]]:
+        """The names of a scan's states at each grain at which some metric asks for them."""
+        found: dict[Grain, list[str]] = {}
+        for atom in self.scans[scan]:
+            for grain in self.asked.get((scan, atom), ()):
+                found.setdefault(grain, []).append(state_id(scan, atom))
+        return found
 
     def states(self, source: str) -> tuple[str, ...]:
         """The names of all states of a source."""
@@ -236,6 +248,7 @@ def gather(lowered: Mapping[str, Lowered], problems: Mapping[str, Problem]) -> P
     """The scans, atoms and bags of all metrics together, each once, parts before what is made of them."""
     atoms: dict[Scan, dict[Atom, None]] = {}
     grains: dict[Scan, set[Grain]] = {}
+    asked: dict[tuple[Scan, Atom], set[Grain]] = {}
     bags: dict[Bag, set[Grain]] = {}
     ages: dict[Ages, set[Grain]] = {}
     for one in lowered.values():
@@ -251,14 +264,17 @@ def gather(lowered: Mapping[str, Lowered], problems: Mapping[str, Problem]) -> P
                 scan = replace(day, fine=grain == "hour")
                 atoms.setdefault(scan, {}).update(dict.fromkeys(own))
                 grains.setdefault(scan, set()).add(grain)
-    for one in lowered.values():
-        if isinstance(one.metric.measure, Cumulative):
-            for base in _bases(one, lowered):
-                for scan, _ in base.needed if base.bag is None else ():
-                    grains[scan].add("day")
+                for atom in own:
+                    asked.setdefault((scan, atom), set()).add(grain)
+    for scan, own in _running_up(lowered):
+        grains[scan].add("day")
+        for atom in own:
+            asked[scan, atom].add("day")
     for scan in [s for s in atoms if s.split is None]:
         split = _ridden(scan, atoms)
         if split is not None:
+            for atom in atoms[scan]:
+                asked.setdefault((split, atom), set()).update(asked.pop((scan, atom), set()))
             atoms[split].update(atoms.pop(scan))
             grains[split] |= grains.pop(scan)
     return Plan(
@@ -268,7 +284,16 @@ def gather(lowered: Mapping[str, Lowered], problems: Mapping[str, Problem]) -> P
         bags={bag: tuple(g for g in GRAINS if g in found) for bag, found in bags.items()},
         problems=problems,
         ages={one: tuple(g for g in GRAINS if g in found) for one, found in ages.items()},
+        asked={place: tuple(g for g in GRAINS if g in found) for place, found in asked.items()},
     )
+
+
+def _running_up(lowered: Mapping[str, Lowered]) -> Iterable[tuple[Scan, tuple[Atom, ...]]]:
+    """The atoms of which cumulative metrics are made day by day."""
+    for one in lowered.values():
+        for base in _bases(one, lowered) if isinstance(one.metric.measure, Cumulative) else ():
+            if base.bag is None:
+                yield from base.needed
 
 
 def _bases(one: Lowered, lowered: Mapping[str, Lowered]) -> Iterable[Lowered]:

@@ -14,7 +14,7 @@ from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.targets import Versus
 from scorecard.measures.compare import PREVIOUS, YEAR_AGO, mean
 from scorecard.measures.cuts import INSTANT, Cut, Known
-from scorecard.measures.derive import bag_cell, base_cell, change_cell, formula_cell, lost_in
+from scorecard.measures.derive import bag_cell, base_cell, base_maker, change_cell, formula_cell, lost_in
 from scorecard.measures.elapsed import elapsed
 from scorecard.measures.grid import Cells as Numbers
 from scorecard.measures.levels import Levels
@@ -135,7 +135,8 @@ class Scene:
             return self._stocked(one, grain, slice_, span)
         ((_, names),) = states
         lines = [self.amounts.get((name, grain), NONE) for name in names]
-        return lambda index: base_cell(one, [line.get(keys[index], NONE).get(slice_) for line in lines])
+        made = base_maker(one)
+        return lambda index: made([line.get(keys[index], NONE).get(slice_) for line in lines])
 
     def _stocked(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> Read:
         come, go = (self.levels.grid.line(names[0], grain, slice_) for _, names in self.needs.states_at(one, grain))

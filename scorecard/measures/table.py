@@ -40,6 +40,9 @@ class Cells(Sequence[Cell]):
             return tuple(self._at(i) for i in range(*index.indices(self._size)))
         return self._at(range(self._size)[index])
 
+    def __iter__(self) -> Iterator[Cell]:
+        return map(self._at, range(self._size))
+
     def _at(self, place: int) -> Cell:
         found = self._known.get(place)
         return self._known.setdefault(place, self._make(place)) if found is None else found

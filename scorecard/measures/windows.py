@@ -17,7 +17,7 @@ from scorecard.book.model.metric import Cumulative, Formula
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
 from scorecard.measures.counting import ROWS_AT_ONCE
-from scorecard.measures.derive import bag_cell, base_cell, formula_cell, open_names
+from scorecard.measures.derive import bag_cell, base_cell, base_maker, formula_cell, open_names
 from scorecard.measures.grid import Cells as Numbers
 from scorecard.measures.grid import Grid
 from scorecard.measures.place import NOT_YET, Here, Moved, uncovered
@@ -193,6 +193,7 @@ class Windows:
         lines = [scene.amounts.get((name, "day"), {}) for name in states]
         reversible = all(atom.fold in ("count", "sum") for atom in part.atoms)
         sums, done = [NOTHING] * len(lines), Window(date.min, date.min)
+        made = base_maker(part)
         found = {}
         for index, window in asked.items():
             rolls = reversible and done.first <= window.first <= done.until <= window.until
@@ -206,7 +207,7 @@ class Windows:
                     total = total.plus(amount)
                 sums[number] = total
             done = window
-            found[index] = base_cell(part, sums)
+            found[index] = made(sums)
         return found
 
     def _from_rows(
