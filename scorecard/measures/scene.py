@@ -56,6 +56,7 @@ class Scene:
     span: dict[tuple[str, Grain], Span] = field(default_factory=dict)
     slices: dict[tuple[str, Grain], tuple[Slice, ...]] = field(default_factory=dict)
     kept: dict[SeriesKey, Series] = field(default_factory=dict)
+    _reads: dict[SeriesKey, Read] = field(default_factory=dict)
     kept_cuts: dict[SeriesKey, Mapping[Period, Cell]] = field(default_factory=dict)
 
     @property
@@ -263,4 +264,7 @@ class Scene:
             return kept.cells[index]
         if isinstance(maker, Windows):
             return maker.one(self, one, slice_, span, index)
-        return self._read_any(one, grain, slice_, span)(index)
+        read = self._reads.get((name, grain, slice_))
+        if read is None:
+            read = self._reads.setdefault((name, grain, slice_), self._read_any(one, grain, slice_, span))
+        return read(index)

@@ -25,7 +25,7 @@ from scorecard.measures.plan import Bag, Lowered, Plan
 from scorecard.measures.ranges import DAY, until_moment
 from scorecard.measures.slices import Slice
 from scorecard.measures.spans import EMPTY, Span, Spans, days_up_to, last_day, reach, window_first
-from scorecard.measures.states.additive import NOTHING, Amount
+from scorecard.measures.states.additive import NOTHING, Amount, Totals
 from scorecard.measures.states.bags import questions, together
 from scorecard.measures.states.rows import Piece, Rows
 from scorecard.measures.states.stretches import Line
@@ -35,6 +35,8 @@ from scorecard.measures.values import Cell, SeriesKey
 if TYPE_CHECKING:
     from scorecard.measures.scene import Scene
 
+FEW_WINDOWS = 8
+"""Of more windows than these the days are added up once, from the first to the last."""
 WINDOWS_AT_ONCE = 400
 """So many windows are asked for in one statement at most."""
 Look = Callable[[str, str], float | None]
@@ -192,9 +194,17 @@ class Windows:
         (states,) = [names for _, names in scene.needs.states_at(part, "day")]
         lines = [scene.amounts.get((name, "day"), {}) for name in states]
         reversible = all(atom.fold in ("count", "sum") for atom in part.atoms)
-        sums, done = [NOTHING] * len(lines), Window(date.min, date.min)
         made = base_maker(part)
-        found = {}
+        if reversible and len(asked) > FEW_WINDOWS:
+            first, until = min(w.first for w in asked.values()), max(w.until for w in asked.values())
+            days = [date.fromordinal(n) for n in range(first.toordinal(), until.toordinal())]
+            totals = [Totals(line[day].get(slice_) if day in line else None for day in days) for line in lines]
+            return {
+                index: made([total.between((w.first - first).days, (w.until - first).days) for total in totals])
+                for index, w in asked.items()
+            }
+        found: dict[int, Cell] = {}
+        sums, done = [NOTHING] * len(lines), Window(date.min, date.min)
         for index, window in asked.items():
             rolls = reversible and done.first <= window.first <= done.until <= window.until
             if not rolls and not (window.first == done.first and window.until >= done.until):

@@ -7,7 +7,9 @@ integers (units of 2^-20 and 2^-80) whose sums are exact, so that a week is the 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -65,6 +67,23 @@ class Amount(NamedTuple):
 
 
 NOTHING = Amount()
+
+
+class Totals:
+    """Sums or counts of consecutive buckets (None: nothing in it), so that any stretch of them is one subtraction, and exact."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, amounts: Iterable[Amount | None]) -> None:
+        known = [amount or NOTHING for amount in amounts]
+        self._parts = [
+            list(accumulate(map(itemgetter(place), known), initial=0))
+            for place in range(4)  # a, b, n, bad
+        ]
+
+    def between(self, first: int, until: int) -> Amount:
+        """The buckets from one place to before another."""
+        return Amount(*[part[until] - part[first] for part in self._parts])
 
 
 def number(atom: Atom, amount: Amount) -> float | None:
