@@ -15,7 +15,7 @@ from scorecard.judgement.targets import Versus
 from scorecard.measures.compare import mean, versus_name
 from scorecard.measures.derive import change_cell, evaluate, finite, open_names
 from scorecard.measures.plan import Atom
-from scorecard.measures.states.additive import HIGH, LOW, Amount, number
+from scorecard.measures.states.additive import HIGH, LOW, NOTHING, Amount, Totals, number
 from scorecard.measures.states.stock import open_at_ends
 from scorecard.measures.states.stretches import Window, _merged_rank, _ranked, between_values
 
@@ -148,3 +148,20 @@ def test_between_values_rounds_as_asked() -> None:
     assert between_values(1.1, 1.3, 9 * 0.1, fused=True) == 1.28
     assert between_values(1.1, 1.3, 9 * 0.1, fused=False) == 1.2800000000000002
     assert between_values(1.0, 2.0, 0.5, fused=True) == 1.5
+
+
+def test_any_stretch_of_totals_is_its_buckets_added_up() -> None:
+    drawn = random.Random(7)
+    amounts = [
+        None
+        if drawn.random() < 0.3
+        else Amount(drawn.randrange(-(10**30), 10**30), drawn.randrange(9), drawn.randrange(5), 1)
+        for _ in range(40)
+    ]
+    totals = Totals(amounts)
+    for first in range(0, 41, 3):
+        for until in range(first, 41, 4):
+            added = NOTHING
+            for amount in amounts[first:until]:
+                added = added if amount is None else added.plus(amount)
+            assert totals.between(first, until) == added

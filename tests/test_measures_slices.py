@@ -170,3 +170,14 @@ def test_a_slice_that_loses_its_last_row_goes(world: World) -> None:
     measured = world.measure(None, {"tickets": touched})
     assert {k[2] for k in measured.series} == {None, SUPPORT, OPERATIONS}
     assert values(measured, "n")["2026-W10"] == 1
+
+
+def test_sums_that_are_larger_than_a_machine_word_stay_exact(world: World) -> None:
+    """The exact sum of doubles is kept in units of 2^-20, so these need more than 64 bits beside ones that do not."""
+    world.open(metric("sum", total("minutes"), split=BY_TEAM))
+    given = [("support", 0, 1e18), ("support", 0, 0.25), ("night-shift", 0, -4e17), ("sales", 0, 1.5), (None, 0, 2e17)]
+    world.load("tickets", rows(*given))
+    measured = world.measure()
+    found = {s: values(measured, "sum", "week", s)["2026-W10"] for s in (SUPPORT, NIGHT, OPERATIONS, SALES)}
+    assert found == {SUPPORT: 1e18 + 0.25, NIGHT: -4e17, OPERATIONS: 6e17 + 0.25, SALES: 1.5}
+    assert values(measured, "sum")["2026-W10"] == 8e17 + 1.75
