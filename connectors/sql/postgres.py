@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import selectors
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from connectors.columns import LINE
 from connectors.contract import Pull
-from connectors.sql.postgrestypes import MONEY, NUMERIC, PLAIN, TEXTS, Field, field_of, read_piece
+from connectors.sql.postgrestypes import MONEY, NUMERIC, PLAIN, TEXTS, Field, Odd, field_of, read_piece
 from connectors.sql.result import Aside, column_names, too_large, too_slow
 from connectors.sql.spool import Spool
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 PIECE = 4 * 1024**2
 """Bytes that are parsed at a time."""
+PIECES_AHEAD = 2
 LOOK_SECONDS = 0.5
 VANISHED_SINCE = 140000
 NO_COPY = {"0A000", "42601"}
@@ -101,19 +104,29 @@ def _copy(
     server: psycopg.Connection[Any], select: str, fields: Sequence[Field], spool: Spool, request: Pull, aside: Aside
 ) -> None:
     line = size = 0
-    for piece in _pieces(server, f"COPY (\n{select}\n) TO STDOUT (FORMAT csv)", request):
-        size += len(piece)
-        if size > request.max_bytes:
-            raise too_large(request.max_bytes)
-        table, odd = read_piece(piece, fields)
-        lines = range(line + 1, line + 1 + table.num_rows + len(odd))
-        if odd:
-            gone = {each.at for each in odd}
-            for each in odd:
-                aside.add(lines[each.at], each.reason, each.values)
-            lines = [number for at, number in enumerate(lines) if at not in gone]  # type: ignore[assignment]
-        spool.add(table.append_column(LINE, pa.array(lines, pa.int64())))
-        line += table.num_rows + len(odd)
+    reading: deque[Future[tuple[pa.Table, list[Odd]]]] = deque()
+
+    def take() -> None:
+        nonlocal line
+        table, odd = reading.popleft().result()
+        first, line = line + 1, line + table.num_rows + len(odd)
+        for each in odd:
+            aside.add(first + each.at, each.reason, each.values)
+        gone = {first + each.at for each in odd}
+        lines = pa.array([n for n in range(first, line + 1) if n not in gone]) if gone else pa.arange(first, line + 1)
+        spool.add(table.append_column(LINE, lines.cast(pa.int64())))
+
+    # Arrow parses without holding Python's lock, so that one piece is parsed while the next one comes in.
+    with ThreadPoolExecutor(1, thread_name_prefix=f"parse-{request.source}") as parser:
+        for piece in _pieces(server, f"COPY (\n{select}\n) TO STDOUT (FORMAT csv)", request):
+            size += len(piece)
+            if size > request.max_bytes:
+                raise too_large(request.max_bytes)
+            reading.append(parser.submit(read_piece, piece, fields))
+            if len(reading) > PIECES_AHEAD:
+                take()
+        while reading:
+            take()
 
 
 def _pieces(server: psycopg.Connection[Any], statement: str, request: Pull) -> Iterator[bytearray]:
