@@ -131,3 +131,24 @@ def test_nothing_is_lost_and_nothing_double_while_others_write(house: House) -> 
     assert house.held() == house.there()
     assert len(house.held()) > 10
     assert house.pull(book).outcome == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("cursor", "columns", "warned"),
+    [
+        ("{column: updated_at}", "{}", True),
+        ("{column: id, start: 2024-01-01}", "{}", True),
+        ("{column: stamp}", "{stamp: {type: timestamp}}", True),
+        ("{column: updated_at, lookback: 0s}", "{}", False),
+        ("{column: id, start: 0}", "{}", False),
+        ("{column: updated_at}", "{updated_at: integer}", False),
+    ],
+)
+def test_a_cursor_that_looks_back_by_nothing_is_warned_of(
+    tmp_path: Path, cursor: str, columns: str, warned: bool
+) -> None:
+    text = (BOOK % ("sqlite:///x.db", "1h")).replace("{column: updated_at, lookback: 1h}", cursor)
+    text = text.replace("    key: [id]", f"    key: [id]\n    columns: {columns}")
+    (tmp_path / "metrics.yaml").write_text(text, encoding="utf-8")
+    found = [str(w) for w in read_book(tmp_path / "metrics.yaml").warnings]
+    assert [("9:5" in w, "looks back by nothing" in w) for w in found] == ([(True, True)] if warned else [])

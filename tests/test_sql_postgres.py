@@ -22,6 +22,7 @@ from connectors.contract import Pull, SourceFailed
 from connectors.registry import pull
 from tests.postgres_server import Running
 from tests.pulls import Pulled, asked, collected, failure, pulled
+from tests.warehouse_house import good, rows_of, source, warehouse_in
 
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.postgres
@@ -150,6 +151,21 @@ def test_parameters_in_texts_that_hold_signs(postgres_url: str) -> None:
     evil = "it's \\' %s; drop table x --"
     found = read(postgres_url, query, cursor=Cursor("c", evil))
     assert found.rows == [{"a": "%s 100%% :cursor", "b": 1, "c": evil, "d": ":x"}]
+
+
+@pytest.mark.parametrize("declared", [{}, {"v": "decimal"}])
+def test_numbers_that_become_finer_are_not_rounded(postgres_url: str, tmp_path: Path, declared: dict[str, Any]) -> None:
+    house = warehouse_in(tmp_path)
+    of = source("prices", kind="sql", key=["id"], columns=declared)
+    try:
+        for number, written in ((1, "1.5"), (2, "1.123456789012345"), (3, "0.1")):
+            query = f"select {number} as id, {written}::numeric as v"
+            good(house, of, pull(asked("sql", HERE, url=postgres_url, query=query)))
+        assert [row[1] for row in rows_of(house, "prices", "id, v")] == [
+            Decimal("1.5"), Decimal("1.123456789012345"), Decimal("0.1"),
+        ]  # fmt: skip
+    finally:
+        house.close()
 
 
 # -- time limits, stops and restarts ----------------------------------------------------------------------------------

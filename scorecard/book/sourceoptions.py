@@ -28,6 +28,7 @@ SECRET_KEYS = frozenset({
 KEY_FILE = re.compile(r"[^\n]{1,300}\.(pem|key|json|p8)")
 """A key that stands in a file of its own: its path is no secret."""
 GRANTS = ("client_credentials", "refresh_token", "jwt")
+TIME_NAME = re.compile(r"(^|_)(at|on|date|day|time|timestamp|modified|updated|changed|created)$")
 ASKING = ("query", "url", "params", "body", "variables", "headers")
 NEEDED_OF_STYLE: dict[str, tuple[tuple[str, ...], ...]] = {
     "bearer": (("token",),), "basic": (("user",),), "key": (("key", "value", "token"),),
@@ -245,6 +246,24 @@ def _check_use_of_cursor(kind: str, fields: Fields, options: dict[str, Any], not
             f"the cursor of {fields.owner} is never used: every pull fetches everything",
             f"write {where}",
         )
+    cursor = fields.get("cursor")
+    if kind == "sql" and used and cursor is not None and "lookback" not in cursor.nodes and _is_a_time(cursor, fields):
+        message = f"the cursor of {fields.owner} looks back by nothing: rows that commit late, or tie with the newest, are missed"
+        notes.warn(
+            fields.keys["cursor"], message, "add lookback: 5m, longer than the longest transaction (or 0s to say so)"
+        )
+
+
+def _is_a_time(cursor: Fields, fields: Fields) -> bool:
+    """Whether the cursor's column is declared as a time, or begins with a date, or is called like one."""
+    column, columns = cursor.get("column"), fields.get("columns")
+    node = columns.entries[column][1] if isinstance(columns, YamlMap) and column in columns.entries else None
+    if isinstance(node, YamlMap) and "type" in node.entries:
+        node = node.entries["type"][1]
+    if isinstance(node, YamlText):
+        return node.text in {"timestamp", "date", "epoch_s", "epoch_ms"}
+    dated = re.match(r"\d{4}-\d\d", str(cursor.get("start") or "")) is not None
+    return dated or TIME_NAME.search(str(column)) is not None
 
 
 def secrets_of(node: YamlNode, fields: Fields, preset: Preset | None, notes: Notes) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -73,6 +73,15 @@ def known_shape(source: Source, memory: Memory | None, name: str) -> Shape | Non
     return None
 
 
+def _as_fine(shape: Shape, raws: Sequence[Raw]) -> Shape:
+    """A decimal with as many digits behind the point as the source's own have: fewer would round them without a word."""
+    if shape.kind != "decimal":
+        return shape
+    types = [shape.type, *(raw.columns.get(shape.name, "") for raw in raws)]
+    scales = [int(type_.rstrip(")").split(",")[1]) for type_ in types if type_.startswith("DECIMAL")]
+    return replace(shape, type=f"DECIMAL(38,{max(scales)})") if max(scales) > scales[0] else shape
+
+
 def is_known(source: Source, memory: Memory | None, raw: Mapping[str, str]) -> bool:
     """Whether rows can be shaped as they stream by, without looking at them first."""
     names = [name for name in raw if not name.startswith("_")]
@@ -107,7 +116,7 @@ class Planner:
                 if shape is None:
                     unknown.append(name)
                 else:
-                    self.shapes[name] = shape
+                    self.shapes[name] = _as_fine(shape, raws)
         for name in unknown:
             self.shapes[name] = self._inferred(name, raws, SAMPLE_ROWS)
         self.shapes = {name: self.shapes[name] for name in [*names, *(n for n in self.shapes if n not in names)]}
