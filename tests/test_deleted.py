@@ -84,6 +84,23 @@ def test_of_equal_keys_the_later_decides(house: DuckWarehouse) -> None:
     assert rows_of(house, columns="id") == [("a",)]
 
 
+def test_a_file_of_nothing_but_deletions_may_empty_the_table_and_an_empty_one_may_not(house: DuckWarehouse) -> None:
+    tickets = source(key=["id"], deleted="gone", columns={"gone": "boolean"})
+    good(house, tickets, {"id": ["a", "b"], "gone": [False, False]})
+    done, _ = load(house, tickets, {"id": [], "gone": []}, full=True)
+    assert (done.outcome, "no rows came" in str(done.problem)) == ("failed", True)
+    done, _ = good(house, tickets, {"id": ["a", "b"], "gone": [True, True]})
+    assert (done.removed, rows_of(house)) == (2, [])
+
+
+def test_json_may_name_the_column_only_where_a_row_is_deleted(house: DuckWarehouse) -> None:
+    people = source(kind="http", key=["id"], deleted="deleted_at")
+    good(house, people, {"id": ["a", "b"]}, file=None)
+    done, _ = good(house, people, {"id": ["b"], "deleted_at": ["2026-01-01T10:00:00Z"]}, file=None)
+    assert (done.removed, [row[0] for row in rows_of(house, columns="id")]) == (1, ["a"])
+    assert good(house, people, {"id": ["a"]}, file=None)[0].outcome == "unchanged"
+
+
 def test_a_column_that_is_not_there_fails_the_load(house: DuckWarehouse) -> None:
     done, _ = load(house, source(key=["id"], deleted="gone"), {"id": ["a"]})
     assert done.outcome == "failed"
@@ -93,13 +110,15 @@ def test_a_column_that_is_not_there_fails_the_load(house: DuckWarehouse) -> None
 ROW = st.tuples(st.sampled_from("abcd"), st.integers(0, 2), st.booleans())
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pulls=st.lists(st.tuples(st.lists(ROW, max_size=5), st.booleans()), min_size=1, max_size=4))
 def test_the_table_is_what_a_dictionary_would_hold(house: DuckWarehouse, pulls: list[tuple[list[Any], bool]]) -> None:
     with house._writing(), house._cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS main.tickets")
         cursor.execute("DELETE FROM _loads.standing")
-    tickets = source(key=["id"], deleted="gone", time="at", columns={"id": "text", "n": "integer", "gone": "boolean"})
+    tickets = source(
+        kind="sql", key=["id"], deleted="gone", time="at", columns={"id": "text", "n": "integer", "gone": "boolean"}
+    )
     held: dict[str, int] = {}
     for rows, full in pulls:
         days = [f"2026-01-0{1 + n}" for _, n, _ in rows]

@@ -144,7 +144,7 @@ def _of_source(source: Source) -> Iterator[Used]:
         yield column.name, owner, column.place
     if source.cursor is not None:
         yield source.cursor.column, owner, places.get("cursor.column")
-    if source.deleted is not None:
+    if source.deleted is not None and source.kind != "http":
         yield source.deleted, owner, places.get("deleted")
     for check in source.checks:
         for name in check.columns:

@@ -8,6 +8,7 @@ import duckdb
 
 from scorecard.book.model.source import Check, Source
 from scorecard.ground.errors import Problem
+from scorecard.warehouse.changes import DELETED
 from scorecard.warehouse.faults import first_lines
 from scorecard.warehouse.limits import limited
 from scorecard.warehouse.quoting import live_table, quote, quoted
@@ -44,7 +45,7 @@ def _emptied(cursor: duckdb.DuckDBPyConnection, source: Source, before: int | No
     if source.kind != "csv" or not before or any(check.kind == "rows" for check in source.checks):
         return []
     (after,) = _number(cursor, f"SELECT count(*) FROM {live_table(source.name)}")
-    if after:
+    if after or (source.deleted and _number(cursor, f"SELECT count(*) FROM temp.{DELETED}")[0]):
         return []
     message = f"{source.name}: no rows came, and the table has {before}: it would be empty"
     hint = "if that can be right, say so: checks: [{rows: {at_least: 0}}]"

@@ -22,7 +22,7 @@ def wanted_columns(source: Source) -> dict[str, str]:
         wanted.setdefault(source.time, "the time")
     for name in source.key:
         wanted.setdefault(name, "the key")
-    if source.deleted is not None:
+    if source.deleted is not None and source.kind != "http":  # JSON may name it only where a row is deleted
         wanted.setdefault(source.deleted, "deleted rows")
     return wanted
 
