@@ -17,6 +17,7 @@ from scorecard.refresh.agenda import Start
 from scorecard.refresh.limits import Limits
 from scorecard.refresh.rhythm import At, Moment
 from scorecard.refresh.schedule import Schedule
+from scorecard.refresh.turning import Turning
 from scorecard.warehouse.engine import Load
 
 
@@ -163,13 +164,12 @@ def test_the_watchdog_starts_a_scheduler_anew_whose_thread_died(recorder: Record
     )
     made.start({"a": source("a")}, Calendar("UTC"))
     assert wait_for(lambda: recorder.calls)
-    began, dead = time.monotonic(), made._loop
-    made._generation += 1  # the loop ends without a word
-    made._wake.set()
+    began, dead = time.monotonic(), made._turning._scheduler
+    dead.shutdown(wait=False)  # it ends without a word
     assert wait_for(lambda: said, 3)
     assert made.stalls == 1
     assert time.monotonic() - began < 2, "within twice the interval"
-    assert dead is not made._loop
+    assert dead is not made._turning._scheduler
     assert said[0] == ("The scheduler has ended and is being started anew",)
     assert made.pulse().alarms[0].kind == "stalled"
     seen = len(recorder.calls)
@@ -200,5 +200,36 @@ def test_a_loop_that_hangs_is_replaced(recorder: Recorder) -> None:
     seen = len(recorder.calls)
     assert wait_for(lambda: len(recorder.calls) > seen, 3)
     hung.set()
-    assert wait_for(lambda: sum(t.name.startswith("scorecard-schedule-") for t in threading.enumerate()) == 1, 3)
+    assert wait_for(lambda: sum(t.name == "APScheduler" for t in threading.enumerate()) == 1, 3)
     made.stop()
+    assert wait_for(lambda: not any(t.name == "APScheduler" for t in threading.enumerate()), 3)
+
+
+def test_apscheduler_turns_in_utc_and_whoever_wakes_it_is_heard_at_once() -> None:
+    turns: list[float] = []
+    slow = threading.Event()
+
+    def turn() -> float:
+        turns.append(time.monotonic())
+        slow.wait(0.2)
+        return 60.0
+
+    made = Turning(turn)
+    made.begin()
+    assert str(made._scheduler.timezone) == "UTC"
+    assert wait_for(lambda: turns)
+    made.wake()  # while a turn is under way: another one right after it
+    assert wait_for(lambda: len(turns) == 2, 1)
+    assert turns[1] - turns[0] < 0.35
+    slow.set()
+    assert wait_for(lambda: len(turns) >= 5, 3), "it turns every half second anyway"
+    seen, woken = len(turns), time.monotonic()
+    made.wake()
+    assert wait_for(lambda: len(turns) > seen, 1)
+    assert turns[seen] - woken < 0.2
+    made.end()
+    assert not made.alive
+    seen = len(turns)
+    made.wake()
+    time.sleep(0.7)
+    assert len(turns) == seen

@@ -1,4 +1,4 @@
-"""When sources are pulled: one loop on the steady clock, workers within limits, and a watchdog beside it."""
+"""When sources are pulled: APScheduler turns, an agenda on the steady clock says whose turn it is, a watchdog looks on."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from scorecard.refresh.limits import Limits
 from scorecard.refresh.pulse import Lateness, Pulse, Turn, Warned
 from scorecard.refresh.rhythm import At, Moment
 from scorecard.refresh.runs import Runs
+from scorecard.refresh.turning import Turning
 from scorecard.refresh.watchdog import LOOK_SECONDS, Watchdog, stalled_after
 from scorecard.warehouse.engine import Load
 
@@ -32,7 +33,8 @@ class Schedule:
     when the wall clock was set, and once every source has been pulled since.
 
     Runs of one source never overlap, missed ones are made up for once, and a busy pool starves nobody: whose turn it is says
-    the Agenda. The loop waits by the monotonic clock, so that no clock step stops it; the watchdog looks whether it turns.
+    the Agenda. The watchdog looks by the monotonic clock whether the loop turns, and starts it anew where a clock step has
+    stopped it.
     """
 
     def __init__(
@@ -57,13 +59,12 @@ class Schedule:
         self._agenda = Agenda(limits, patience or Patience())
         self._nightly: At | None = None
         self._lock = threading.Lock()
-        self._wake = threading.Event()
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(limits.workers, "scorecard-pull")
         self._aside = {name: ThreadPoolExecutor(1, f"scorecard-{name}") for name in ("beat", "audit", "step")}
         self._under_way: dict[str, Future[None]] = {}
-        self._loop: threading.Thread | None = None
-        self._generation = 0
+        self._turning = Turning(self._tick)
+        self._begun = False
         self._ticked = clock.steady()
         self._beat_due = 0.0
         self._lateness = Lateness()
@@ -84,12 +85,12 @@ class Schedule:
     def replace(self, sources: dict[str, Source], calendar: Calendar) -> None:
         """Another book: its sources take the place of the old ones; who is pulled as before keeps its turn."""
         self._set(sources, calendar)
-        self._wake.set()
+        self._turning.wake()
 
     def stop(self, patience_seconds: float = 5.0) -> None:
         """Starts nothing more, and gives what runs a moment to end."""
         self._stop.set()
-        self._wake.set()
+        self._turning.end()
         for pool in (self._pool, *self._aside.values()):
             pool.shutdown(wait=False, cancel_futures=True)
         until, pause = self._clock.steady() + patience_seconds, threading.Event()
@@ -99,7 +100,7 @@ class Schedule:
     @property
     def ticking(self) -> bool:
         """Whether the loop has turned within the last seconds."""
-        return self._loop is not None and self._clock.steady() - self._ticked < self._watch.stalled_after_seconds
+        return self._begun and self._clock.steady() - self._ticked < self._watch.stalled_after_seconds
 
     @property
     def stalls(self) -> int:
@@ -120,7 +121,7 @@ class Schedule:
         """A pull beside the rhythm, at once, also where the breaker is open; never two of one source at a time."""
         with self._lock:
             self._agenda.ask(source, cause, self._moment(), full=full)
-        self._wake.set()
+        self._turning.wake()
 
     def heard(self, load: Load) -> None:
         """How a load ended, whoever wanted it: by it the breaker opens and closes."""
@@ -132,7 +133,7 @@ class Schedule:
             self._since_step.discard(load.source)
         if settled:
             self._do_aside("step", self._stepped, again=True)
-        self._wake.set()
+        self._turning.wake()
 
     def pulse(self) -> Pulse:
         """How everything stands now."""
@@ -180,17 +181,9 @@ class Schedule:
                 self._nightly.wait_for_line(moment)
 
     def _turn_the_loop(self) -> None:
-        self._generation += 1
+        self._begun = True
         self._ticked = self._clock.steady()
-        name = f"scorecard-schedule-{self._generation}"
-        self._loop = threading.Thread(target=self._turn, args=(self._generation,), name=name, daemon=True)
-        self._loop.start()
-
-    def _turn(self, generation: int) -> None:
-        """Until it is stopped, or another loop has taken its place."""
-        while not self._stop.is_set() and self._generation == generation:
-            self._wake.clear()
-            self._wake.wait(self._tick())
+        self._turning.begin()
 
     def _tick(self) -> float:
         """Begins what is due; seconds until the next time."""
@@ -224,7 +217,7 @@ class Schedule:
         with self._lock:
             self._agenda.ended(name, self._moment())
             self._said_running.pop(name, None)
-        self._wake.set()
+        self._turning.wake()
         if not future.cancelled() and (fault := future.exception()) is not None:
             log.error("pulling '%s' failed by a fault of ours", name, exc_info=fault)
 
@@ -263,8 +256,7 @@ class Schedule:
     def _look_again_and_again(self) -> None:
         shown: tuple[str, ...] = ()
         while not self._stop.wait(LOOK_SECONDS):
-            loop, moment = self._loop, self._moment()
-            alive = loop is not None and loop.is_alive()
+            moment, alive = self._moment(), self._turning.alive
             said_anew = self._under_way.get("step")
             settled = not self._since_step and (said_anew is None or said_anew.done())
             look = self._watch.look(moment, self._ticked, alive=alive, settled=settled)
@@ -286,7 +278,7 @@ class Schedule:
             self._since_step = set(self._agenda.entries)
             if self._nightly is not None:
                 self._nightly.reset(moment)
-        self._wake.set()
+        self._turn_the_loop()  # what it waits for is a time by the other clock
 
 
 def _turn(entry: Entry, moment: Moment) -> Turn:
