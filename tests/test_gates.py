@@ -78,7 +78,8 @@ def test_a_check_that_fails_leaves_everything_as_it_was(
     before = house.standing("tickets"), rows_of(house)
     placed = replace(check, place=Place("metrics.yaml", 9, 5))
     done, _ = load(house, source(columns={"n": "integer"}, checks=[placed]), rows)
-    assert done.outcome == "failed"
+    broken = ("names columns", "must give", "could not be run", "is run", "statement", "does not exist")
+    assert done.outcome == ("failed" if any(word in said for word in broken) else "held")
     assert said in str(done.problem)
     assert done.problems[0].place == Place("metrics.yaml", 9, 5)
     assert (house.standing("tickets"), rows_of(house)) == before
@@ -106,7 +107,7 @@ def test_checks_see_the_whole_table_after_an_upsert(house: DuckWarehouse) -> Non
     done, _ = load(house, of, {"id": [3], "n": [100]})
     assert done.outcome == "ok", done.problems
     done, _ = load(house, of, {"id": [3], "n": [101]})
-    assert done.outcome == "failed"
+    assert done.outcome == "held"
     assert rows_of(house)[3] == (3, 100)
 
 

@@ -184,7 +184,7 @@ def test_every_row_is_accounted_for_and_touched_days_are_exact(
         key=["id"] if keyed else [],
         columns={"id": "text", "at": "date", "closed": "date", "n": "integer"},
         quarantine_at_most=1.0,
-        checks=[Check("rows", at_least=0)],
+        checks=[Check("rows", drop_at_most=1.0)],
     )
     old: list[tuple[Any, ...]] = []
     for number, pull in enumerate(pulls):
@@ -482,11 +482,11 @@ def test_data_until_is_the_newest_time_not_later_than_now(house: DuckWarehouse) 
 # -- headers, thresholds, faults -------------------------------------------------------------------------------
 
 
-def _unharmed(house: DuckWarehouse, of: Any, batches: Any, *axes: str) -> str:
-    """A load that fails and leaves table, standing and generation alone; what it says."""
+def _unharmed(house: DuckWarehouse, of: Any, batches: Any, *axes: str, outcome: str = "failed") -> str:
+    """A load that fails (or is held) and leaves table, standing and generation alone; what it says."""
     before = (house.standing("tickets"), rows_of(house) if house.standing("tickets") else None)
     done, touched = load(house, of, batches, *axes)
-    assert (done.outcome, touched, done.loaded) == ("failed", NOTHING, 0)
+    assert (done.outcome, touched, done.loaded) == (outcome, NOTHING, 0)
     assert (house.standing("tickets"), rows_of(house) if house.standing("tickets") else None) == before
     assert house.loads("tickets", 1)[0] == done
     assert house.query("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE '_incoming%'").item() == 0
@@ -565,20 +565,28 @@ def test_json_may_leave_out_nulls_but_not_rename(house: DuckWarehouse) -> None:
     assert done.loaded == 50
 
 
-def test_too_many_unreadable_rows_fail_the_load(house: DuckWarehouse) -> None:
+def test_too_many_unreadable_rows_hold_the_load(house: DuckWarehouse) -> None:
     of = source(columns={"n": "integer"}, quarantine_at_most=0.1)
     good(house, of, {"n": range(10)})
     rejected = (Rejected("a.csv", 4, "3 values instead of 1", "1,2,3"),)
     done, _ = good(house, of, [Batch(text({"n": range(20)}), "a.csv", rejected)])
     assert (done.read, done.quarantined) == (21, 1)
     assert "3 values instead of 1" in str(done.problems[0])
-    said = _unharmed(house, of, {"n": [*range(9), "x", "y"]})
+    said = _unharmed(house, of, {"n": [*range(9), "x", "y"]}, outcome="held")
     assert "2 of 11 rows could not be read (18.2%); at most 10.0% may be put aside" in said
     assert "a.csv:11: warning: tickets: column 'n': 'x' is not an integer" in said
     assert house.quarantine("tickets")["reason"].to_list()[:2] == [
         "column 'n': 'x' is not an integer",
         "column 'n': 'y' is not an integer",
     ]
+
+
+def test_a_column_of_another_type_fails_the_load_by_its_name(house: DuckWarehouse) -> None:
+    of = source(key=["id"], quarantine_at_most=0.01)
+    good(house, of, {"id": range(20), "minutes": range(20)})
+    said = _unharmed(house, of, {"id": range(20), "minutes": ["n/a"] * 19 + [None]})
+    assert "column 'minutes' was integer, and none of its values is that any more" in said
+    assert "'n/a' is not an integer" in said
 
 
 def test_empty_keys_are_put_aside(house: DuckWarehouse) -> None:
@@ -644,9 +652,9 @@ def test_pulls_without_rows(house: DuckWarehouse) -> None:
     standing = house.standing("files")
     assert standing is not None
     assert standing.columns == {"id": "BIGINT", "at": "DATE"}
-    may_be_empty = source("all", checks=[Check("rows", at_least=0)])
-    good(house, may_be_empty, {"n": [1, 2]})
-    done, _ = good(house, may_be_empty, {"n": []})
+    emptied = source("all", checks=[Check("rows", drop_at_most=1.0)])
+    good(house, emptied, {"n": [1, 2]})
+    done, _ = good(house, emptied, {"n": []})
     assert (done.outcome, rows_of(house, "all")) == ("ok", [])
 
 

@@ -17,7 +17,7 @@ from scorecard.web.api.openapi import describe
 from scorecard.web.server import build
 from tests.web_house import House, Site, served
 
-NAMES = {"name": "support", "metric": "solved", "source": "tickets"}
+NAMES = {"name": "support", "metric": "solved", "source": "tickets", "load": "1"}
 ABOUT = {"metric": "solved", "grain": "week", "period": "2026-W39", "slice": None}
 WRITTEN: dict[str, dict[str, Any]] = {
     "notes": {**ABOUT, "text": "why", "by": "Ana"},
@@ -117,6 +117,17 @@ def test_every_post_takes_and_answers_as_described(site: Site, document: dict[st
             check(document, operation, answer)
             check(document, operation, site.post(address, {"nonsense": 1}))
             check(document, operation, site.post(address, {**body, "by": ""}))
+        elif plural in ("approve", "reject", "rollback"):
+            for sent, status in (({"by": "Ana", "why": "seen"}, 200), ({"by": ""}, 400), ({"nonsense": 1}, 400)):
+                answer = site.post(address, sent)
+                assert answer.status_code == status, answer.text
+                check(document, operation, answer)
+            unknown, failed = (
+                site.post(path.format(**{**NAMES, "load": n, "source": "x"}), {"by": "Ana"}) for n in "72"
+            )
+            assert (unknown.status_code, failed.status_code) == ((404, 404) if plural == "rollback" else (404, 409))
+            for answer in (unknown, failed):
+                check(document, operation, answer)
         else:
             check(document, operation, site.post(address))
         check(

@@ -371,10 +371,10 @@ def test_a_full_disk_fails_the_load_and_nothing_else(tmp_path: Path) -> None:
         assert (house.standing("tickets"), rows_of(house)) == before
         assert house.loads("tickets", 1)[0] == done
         (folder / "filler").unlink()
-        good(house, source(), {"a": range(10)})
+        good(house, source(), {"a": range(600)})
         house.close()
         again = warehouse_in(folder)
-        assert len(rows_of(again)) == 10
+        assert len(rows_of(again)) == 600
         again.close()
     finally:
         subprocess.run(["umount", str(folder)], check=True)

@@ -19,7 +19,7 @@ from scorecard.book.model import Book
 from scorecard.book.model.metric import Count, Manual, Metric, Split
 from scorecard.book.model.organization import Organization, Panel, Person, Process, Review, Shown, Team
 from scorecard.book.model.source import Schedule, Source
-from scorecard.ground.errors import NotFound, Problem, did_you_mean
+from scorecard.ground.errors import Conflict, NotFound, Problem, did_you_mean
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.ground.settings import Settings
 from scorecard.journal.journal import Entry, Journal
@@ -28,7 +28,7 @@ from scorecard.measures.values import Cell, Measured, Series
 from scorecard.refresh.overrides import newest_of
 from scorecard.refresh.pulse import Pulse, Turn, Warned
 from scorecard.refresh.runs import Runs
-from scorecard.warehouse.engine import Load, Quarantine, QuarantineGroup, QuarantineRow, Standing
+from scorecard.warehouse.engine import Decision, Load, Quarantine, QuarantineGroup, QuarantineRow, Standing
 from scorecard.web.listen import Listener
 from scorecard.web.push import Streams
 from scorecard.web.server import STREAMS, listen
@@ -180,6 +180,26 @@ class House:
     def loads(self, source: str | None, limit: int, outcome: str | None = None) -> Sequence[Load]:
         found = [x for x in LOADS if source in (None, x.source) and outcome in (None, x.outcome)]
         return found[:limit]
+
+    def approve(self, load: int, by: str, why: str) -> Load:
+        return self._decided("approve", load, by, why)
+
+    def reject(self, load: int, by: str, why: str) -> Load:
+        return self._decided("reject", load, by, why)
+
+    def roll_back(self, source: str, to: int | None, by: str, why: str) -> Load:
+        if source not in self.publisher.current().book.sources:
+            raise NotFound(Problem(f"no source is called '{source}'"))
+        return self._decided("rollback", to or 1, by, why)
+
+    def _decided(self, what: str, load: int, by: str, why: str) -> Load:
+        found = next((x for x in LOADS if x.id == load), None)
+        if found is None:
+            raise NotFound(Problem(f"there is no load {load}"))
+        if found.outcome == "failed":
+            raise Conflict(Problem(f"load {load} of tickets does not wait: it is failed"))
+        self.heard.append(what)
+        return replace(found, decision=Decision("d", what, "tickets", load, by, why, self.clock.now()))
 
     def journal_written(self, entry: Entry) -> None:
         self.heard.append(entry.kind)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property, partial
 
 from scorecard.board.cards import Standing, kind_of, slice_of, standing_on, worst_first
+from scorecard.board.holds import Held
 from scorecard.board.line import Line
 from scorecard.board.lines import Lines
 from scorecard.board.reading import Overrides, Reading, Scorecard, SeriesKey, SourceState
@@ -51,6 +52,7 @@ class Board:
     problems: Mapping[str, Problem] = field(default_factory=dict)
     explanations: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     overrides: Overrides = field(default_factory=dict)
+    held: Held = field(default_factory=Held)
     goals: Goals = field(default_factory=Goals)
     notes_of: Callable[[str], tuple[Mapping[str, object], ...]] = field(default=lambda _: ())
 

@@ -53,6 +53,7 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
         explanations=made_of.explanations,
         audits=made_of.audits,
         overrides=made_of.overrides,
+        held=made_of.held,
         goals=measured.goals,
         notes_of=made_of.notes_of,
     )

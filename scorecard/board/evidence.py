@@ -78,6 +78,7 @@ class Witness:
             fresh_until=until,
             quiet_until=quiet,
             data_until=data_until,
+            held=self._held(metric, period),
             too_young=self._maturity.too_young(metric, period),
             too_few=self._too_few(metric, slice_, period),
             has_target=entry is not None,
@@ -90,6 +91,14 @@ class Witness:
             sampled=_sampled(self._counted(metric), cell),
             missing=cell.missing or _why_nothing(period, now, loaded_at, people=bool(self._by_people(metric))),
         )
+
+    def _held(self, metric: Metric, period: Period) -> str | None:
+        """A sentence on the load that waits for a person and touches a part of it."""
+        if not self._of.held.waiting:
+            return None
+        parts = (part for part in (metric, *self._rest(metric)) if part.source is not None)
+        found = (self._of.held.touching(part.source or "", part, period) for part in parts)
+        return next((said for said in found if said is not None), None)
 
     def _problem(self, metric: Metric) -> str | None:
         problems = [

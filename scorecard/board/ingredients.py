@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from scorecard.board.holds import Held
 from scorecard.board.reading import Overrides, SourceState
 from scorecard.book.model import Book
 from scorecard.ground.errors import Problem
@@ -29,4 +30,5 @@ class Ingredients:
     audits: Mapping[str, Audited] = field(default_factory=dict)
     explanations: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     overrides: Overrides = field(default_factory=dict)
+    held: Held = field(default_factory=Held)
     notes_of: Callable[[str], tuple[Mapping[str, object], ...]] = field(default=lambda _: ())

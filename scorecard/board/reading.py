@@ -102,6 +102,9 @@ class Reading:
             if quiet
             else f"no good load since {utc_text(self.loaded_at)}"
         )
+        waits = next((str(said["waits"]) for said in self.trail if said["step"] == "held" and "waits" in said), None)
+        if waits is not None:
+            return self._held(waits, since, now)
         step = {"step": "stale", "applies": True, "detail": since}
         looked = {"now": utc_text(now), "fresh_until": utc_text(self.fresh_until)}
         names = [said["step"] for said in self.trail]
@@ -110,6 +113,27 @@ class Reading:
         because = f"{since}; it was: {self.because}"
         return replace(
             self, status="grey", reason="stale", because=because, override=None, conclusive=None, trail=trail
+        )
+
+    def _held(self, waits: str, since: str, now: datetime) -> Reading:
+        """Not fresh any more, while a load that touches it waits for a person."""
+        names = [said["step"] for said in self.trail]
+        looked = {"now": utc_text(now), "fresh_until": utc_text(self.fresh_until)}
+        step = {
+            "step": "held",
+            "applies": True,
+            "detail": f"a load waits for a person: {waits}",
+            **looked,
+            "waits": waits,
+        }
+        return replace(
+            self,
+            status="grey",
+            reason="held",
+            because=f"a load waits for a person: {waits}; {since}; it was: {self.because}",
+            override=None,
+            conclusive=None,
+            trail=(*self.trail[: names.index("held")], step),
         )
 
     def overridden(self, override: Override, now: datetime) -> Reading:

@@ -13,10 +13,11 @@ from scorecard.book.shapes.names import check_name
 from scorecard.book.shapes.records import Fields
 from scorecard.book.shapes.scalars import MISSING
 from scorecard.book.targets import Judged, build_targets
-from scorecard.book.units import meant_percent, microseconds, unit_of
+from scorecard.book.units import meant_percent, microseconds, read_materiality, unit_of
 from scorecard.ground.errors import Place
 from scorecard.ground.periods import Grain
 from scorecard.ground.yamlfile import YamlMap
+from scorecard.judgement.targets import Tolerance
 
 SAMPLED = {"ratio", "mean", "median", "age", "cohort"}
 _LEAST_OF_QUANTILES = 10
@@ -64,7 +65,7 @@ def build_metric(entry: Entry, others: Mapping[str, Metric], notes: Notes) -> Me
         fresh_for_seconds=draft.get("fresh_for"), final_after_seconds=draft.get("final_after") or 0, leads=_leads(fields),
         counter=tuple(name for _, name in fields.get("counter", ())), weight=1.0 if weight is None else weight,
         decimals=decimals, tags=tuple(draft.get("tags") or ()), definition=_definition(entry), place=entry.key.place,
-        places=_places(fields),
+        places=_places(fields), materiality=_materiality(draft, unit == "percent", notes),
     )  # fmt: skip
 
 
@@ -172,6 +173,11 @@ def _min_sample(draft: Draft, notes: Notes) -> int:
     if sampled and asked is not None:
         return int(asked)
     return _LEAST_OF_QUANTILES if quantile else 1
+
+
+def _materiality(draft: Draft, percent: bool, notes: Notes) -> Tolerance | None:
+    node = draft.get("materiality")
+    return None if node is None else read_materiality(node, draft.owner, percent, notes)
 
 
 def _leads(fields: Fields) -> tuple[Lead, ...]:

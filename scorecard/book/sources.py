@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -9,7 +10,7 @@ from typing import Any, cast
 from scorecard.book.cron import cron_mistake
 from scorecard.book.durations import seconds
 from scorecard.book.files import Entry
-from scorecard.book.model.source import Check, Column, Schedule, Source, SourceCursor
+from scorecard.book.model.source import Check, Column, Keep, Schedule, Source, SourceCursor
 from scorecard.book.notes import Notes, shown
 from scorecard.book.presets import Preset, filled, preset_of
 from scorecard.book.shapes.names import check_name
@@ -55,7 +56,8 @@ def build_source(entry: Entry, around: Surroundings, notes: Notes) -> Source | N
         timezone=fields.get("timezone", around.timezone), cursor=cursor,
         fresh_for_seconds=fields.get("fresh_for"), quiet_for_seconds=fields.get("quiet_for"),
         full_schedule=full, quarantine_at_most=fields.get("quarantine_at_most", 0.01),
-        checks=checks, secrets=hidden, place=entry.key.place, places=_places(fields),
+        checks=checks, keep=_keep(fields),
+        secrets=hidden, place=entry.key.place, places=_places(fields),
     )  # fmt: skip
 
 
@@ -244,13 +246,43 @@ def _deleted(fields: Fields, key: tuple[str, ...], notes: Notes) -> str | None:
     return None if column is None else str(column)
 
 
+def _newest(value: Fields, place: Place, fields: Fields, notes: Notes) -> Check:
+    if not value.nodes:
+        hint = "add back_at_most: 1d or within: 2d"
+        notes.error(value.node, f"'newest' of a check of {fields.owner} says nothing", hint)
+    if "time" not in fields.nodes and "preset" not in fields.nodes:
+        notes.error(
+            place, f"a check of {fields.owner} asks for the newest time, and it has no 'time'", "add 'time: COLUMN'"
+        )
+    return Check("newest", back_at_most=value.get("back_at_most"), within=value.get("within"), place=place)
+
+
+_SIZES = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
+
+
+def _keep(fields: Fields) -> Keep:
+    """A number of generations, a length of time, or both and a size."""
+    told, usual = fields.get("keep"), Keep()
+    if isinstance(told, str):
+        length = seconds(told)
+        return Keep(generations=int(told)) if length is None else Keep(for_seconds=length)
+    if not isinstance(told, Fields):
+        return usual
+    size = re.fullmatch(r"([0-9.]+)\s?(\w+)", told.get("at_most", ""))
+    return Keep(
+        told.get("generations"),
+        told.get("for", usual.for_seconds),
+        usual.at_most if size is None else int(float(size[1]) * _SIZES[size[2].upper()]),
+    )
+
+
 def _checks(fields: Fields, notes: Notes) -> tuple[Check, ...]:
     found = []
     for node, read in fields.get("checks", ()):
-        kinds = [kind for kind in ("rows", "not_null", "unique", "sql") if kind in read.nodes]
+        kinds = [kind for kind in ("rows", "newest", "not_null", "unique", "sql") if kind in read.nodes]
         if len(kinds) != 1:
             message = f"a check of {fields.owner} has {' and '.join(kinds) or 'nothing to check'}"
-            notes.error(node, message, "one of rows, not_null, unique, sql each; begin another with '- '")
+            notes.error(node, message, "one of rows, newest, not_null, unique, sql each; begin another with '- '")
             continue
         kind = kinds[0]
         if kind not in read:
@@ -266,6 +298,8 @@ def _checks(fields: Fields, notes: Notes) -> tuple[Check, ...]:
             found.append(
                 Check("rows", drop_at_most=value.get("drop_at_most"), at_least=value.get("at_least"), place=node.place)
             )
+        elif kind == "newest":
+            found.append(_newest(value, node.place, fields, notes))
         elif kind == "sql":
             from scorecard.book.checksql import read_check
 

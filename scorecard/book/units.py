@@ -90,6 +90,21 @@ def read_tolerance(node: YamlNode, owner: str, percent: bool, notes: Notes) -> T
     return Tolerance(value / 100 if unit else value, relative=unit == "%")
 
 
+def read_materiality(node: YamlNode, owner: str, percent: bool, notes: Notes) -> Tolerance | None:
+    """`5%`: of the number itself; `2pp` on percent metrics and a bare number on others: in its unit. None after a report."""
+    text = node.text.strip() if isinstance(node, YamlText) else ""
+    if isinstance(node, YamlText) and node.empty:
+        return None
+    found = re.fullmatch(r"([0-9.eE+-]+?)\s*(%|pp)?", text)
+    value = None if found is None else number(found[1])
+    unit = None if found is None else found[2]
+    expected = "5% of the number, or points such as 2pp" if percent else "5% of the number, or a number"
+    if value is None or value < 0 or (percent and unit is None) or (not percent and unit == "pp"):
+        notes.error(node, f"'materiality' of {owner} is '{shown(node)}', expected {expected}")
+        return None
+    return Tolerance(value / 100 if unit else value, relative=unit == "%")
+
+
 def read_change(node: YamlNode, owner: str, percent: bool, notes: Notes) -> tuple[float, bool] | None:
     """(change, in points): `+10%`, or `-2pp` on percent metrics; None after a report."""
     text = node.text.strip() if isinstance(node, YamlText) else ""

@@ -13,9 +13,10 @@ from scorecard.cli.session import Session
 from scorecard.ground.clock import utc_text
 
 if TYPE_CHECKING:
+    from scorecard.cli.product import Product
     from scorecard.warehouse.engine import Load, Quarantine
 
-OUTCOMES = ("ok", "unchanged", "held", "failed")
+OUTCOMES = ("ok", "unchanged", "held", "failed", "rejected", "superseded")
 ROWS_AT_MOST = 10_000
 ROW_COLUMNS = ("load", "file", "line", "reason", "value", "row", "missing")
 
@@ -62,6 +63,7 @@ def loads(context: click.Context, source: str | None, limit: int, outcome: str |
         )
         if source is not None and session.options.format == "table":
             say_quarantine(session, source, product.engine.quarantines().get(source))
+            say_kept(session, product, source)
 
 
 def say_quarantine(session: Session, source: str, found: Quarantine | None) -> None:
@@ -105,6 +107,8 @@ def print_rows_aside(session: Session, rows: list[dict[str, object]]) -> None:
 
 def record(load: Load) -> dict[str, object]:
     """A load with everything the history knows of it."""
+    from scorecard.web.api.shapes import decision_json, move_json
+
     return {
         "id": load.id,
         **as_json(load),
@@ -115,4 +119,23 @@ def record(load: Load) -> dict[str, object]:
         "started_at": utc_text(load.started_at),
         "finished_at": utc_text(load.finished_at),
         "problems": [p.as_json() for p in load.problems],
+        "decision": decision_json(load.decision),
+        "moves": [move_json(move) for move in load.moves],
     }
+
+
+def say_kept(session: Session, product: Product, source: str) -> None:
+    """What waits of a source, and the earlier generations that can be put back, one a line."""
+    for one in product.engine.holds.waiting():
+        if one.load.source == source:
+            session.say(
+                f"\nload {one.load.id} waits for a person: `scorecard approve {one.load.id}` or `reject {one.load.id}`"
+            )
+    kept = product.engine.holds.kept(source)
+    if kept:
+        session.say(f"\nearlier generations (`scorecard rollback {source} --to LOAD`), newest first:")
+    for past in kept:
+        name = "–" if past.load is None else past.load
+        session.say(
+            f"  load {name}: {past.rows} rows, shown until {utc_text(past.until)}, takes {past.size_bytes} bytes"
+        )

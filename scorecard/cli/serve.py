@@ -155,6 +155,15 @@ class Life:
     def loads(self, source: str | None, limit: int, outcome: str | None = None) -> Sequence[Load]:
         return self.product.engine.loads(source, limit, outcome)
 
+    def approve(self, load: int, by: str, why: str) -> Load:
+        return self.product.refresher.approve(load, by, why)
+
+    def reject(self, load: int, by: str, why: str) -> Load:
+        return self.product.refresher.reject(load, by, why)
+
+    def roll_back(self, source: str, to: int | None, by: str, why: str) -> Load:
+        return self.product.refresher.roll_back(source, to, by, why)
+
     def journal_written(self, entry: Entry) -> None:
         """Publishes what is part of the readings, beside the answer to whoever wrote it."""
         work = self.product.refresher.journal_written

@@ -76,6 +76,10 @@ class NotFound(Refused):
     """A name that is not there: exit status 1, HTTP 404."""
 
 
+class Conflict(Refused):
+    """What was asked for does not fit how things stand by now: exit status 1, HTTP 409."""
+
+
 class Unavailable(ScorecardError):
     """Something needed (disk, lock, port, database) is not to be had now: exit status 1, HTTP 503."""
 

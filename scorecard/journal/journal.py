@@ -22,7 +22,7 @@ from scorecard.ground.clock import Clock, utc_text
 from scorecard.ground.errors import Place, Problem, Refused, Unavailable, did_you_mean
 from scorecard.journal.tables import create, entries, last_number
 
-Kind = Literal["note", "action", "flag", "value", "override", "signoff", "token", "token_revoked"]
+Kind = Literal["note", "action", "flag", "value", "override", "signoff", "decision", "token", "token_revoked"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FIRST = "0" * 64
 """What the first entry follows."""

@@ -133,7 +133,10 @@ def _sample_step(evidence: Evidence, sure: bool) -> Mapping[str, object]:
 
 def _numbers(reason: str, evidence: Evidence) -> dict[str, object]:
     """What a step looked at, for machines; moments as texts, numbers unrounded."""
-    if reason in ("held", "stale"):
+    if reason == "held":
+        looked: dict[str, object] = {"now": utc_text(evidence.now), "fresh_until": utc_text(evidence.fresh_until)}
+        return looked if evidence.held is None else {**looked, "waits": evidence.held}
+    if reason == "stale":
         return {"now": utc_text(evidence.now), "fresh_until": utc_text(evidence.fresh_until)}
     if reason == "no_data":
         return {"value": _finite(evidence.value)}

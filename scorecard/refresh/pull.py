@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,8 +17,10 @@ from scorecard.book.model.source import Source
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Place, Problem
 from scorecard.measures.plan import axes
-from scorecard.warehouse.engine import NOTHING, Engine, Load, LoadOrder, Standing, Touched
+from scorecard.warehouse.engine import NOTHING, Candidate, Engine, Load, LoadOrder, Move, Standing, Touched
 from scorecard.warehouse.watermarks import definition_of
+
+Weigh = Callable[[Candidate], Sequence[Move]]
 
 
 def pull_source(
@@ -31,25 +33,17 @@ def pull_source(
     cause: str,
     full: bool = False,
     stop: Event | None = None,
+    weigh: Weigh | None = None,
 ) -> tuple[Load, Touched]:
     """Pulls a source once and loads it. Always gives a Load: a fault is its outcome ``failed`` with the problem.
 
-    ``stop`` ends it from another thread.
+    ``stop`` ends it from another thread. ``weigh``: which numbers a load would move too far, asked before it is published.
     """
     started = clock.now()
     standing = engine.standing(source.name)
     # Rows kept from a load under other types, keys, zones or questions would be a mixture: all of them come again.
     full = full or standing is None or standing.definition != definition_of(source, book.organization.timezone)
-    order = LoadOrder(
-        source=source,
-        axes=axes(book, source.name),
-        timezone=book.organization.timezone,
-        now=started,
-        started_at=started,
-        cause=cause,
-        full=full,
-        needed=columns_read(book, source.name),
-    )
+    order = replace(order_of(book, source, started, cause), full=full, weigh=weigh)
     request = _request(book, source, folder, standing, started, full)
     if stop is not None:
         request = replace(request, stop=stop)
@@ -62,6 +56,19 @@ def pull_source(
     if load.outcome == "failed" and failures:
         load = replace(load, retry=failures[-1].retry, retry_after_seconds=failures[-1].after)
     return load, touched
+
+
+def order_of(book: Book, source: Source, now: datetime, cause: str) -> LoadOrder:
+    """What the warehouse is to do with a source's rows."""
+    return LoadOrder(
+        source=source,
+        axes=axes(book, source.name),
+        timezone=book.organization.timezone,
+        now=now,
+        started_at=now,
+        cause=cause,
+        needed=columns_read(book, source.name),
+    )
 
 
 def as_problem(error: Exception, source: Source) -> Problem:

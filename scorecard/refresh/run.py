@@ -6,17 +6,18 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from scorecard.board.board import Board
 from scorecard.board.build import Ingredients, build
+from scorecard.board.holds import Held
 from scorecard.board.publish import Publisher
 from scorecard.board.reading import NO_ROWS, SourceState
 from scorecard.book.model import Book
 from scorecard.ground.clock import Clock
-from scorecard.ground.errors import NotFound, Problem, did_you_mean
+from scorecard.ground.errors import NotFound, Problem, Unavailable, did_you_mean
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.journal.journal import Entry, Journal
 from scorecard.judgement.freshness import default_fresh_for
@@ -25,10 +26,13 @@ from scorecard.measures.finals import Finals
 from scorecard.measures.run import Meter
 from scorecard.measures.store import take_over
 from scorecard.measures.values import Measured
+from scorecard.refresh.decide import Decider
 from scorecard.refresh.given import GivenRead
+from scorecard.refresh.holds import HoldsRead
 from scorecard.refresh.overrides import OverridesRead
 from scorecard.refresh.pull import pull_source
-from scorecard.warehouse.engine import Engine, Load, Quarantine, Standing, Touched
+from scorecard.refresh.weigh import Scales, material
+from scorecard.warehouse.engine import NOTHING, Engine, Load, Quarantine, Standing, Touched
 
 log = logging.getLogger("scorecard.refresh")
 QUIET_PUBLISH_SECONDS = 20.0
@@ -76,8 +80,12 @@ class Refresher:
         self._journal = journal
         self._overrides = OverridesRead(journal)
         self._given = GivenRead(journal)
+        self._holds = HoldsRead(engine)
         self._workers = workers
         self._notices = tuple(notices)
+        self.decider = Decider(engine, journal, clock)
+        with suppress(Unavailable):
+            self.decider.tell()  # of a process that died between the two
         self._meter = Meter(engine, book, self.calendar)
         self._finals = Finals(engine, book)
         self._pending: dict[str, Touched] = {}
@@ -126,13 +134,53 @@ class Refresher:
         with busy:
             source = self.book.sources[name]
             load, touched = pull_source(
-                self.engine, self.book, source, self._folder, self.clock, cause=cause, full=full, stop=self.stopping
+                self.engine,
+                self.book,
+                source,
+                self._folder,
+                self.clock,
+                cause=cause,
+                full=full,
+                weigh=self._scales(name),
+                stop=self.stopping,
             )
+        return self._await(load, touched)
+
+    def _await(self, load: Load, touched: Touched) -> Load:
+        """What a load has touched waits for the next board."""
         if load.outcome in {"ok", "unchanged"}:
             with self._pending_lock:
-                before = self._pending.get(name)
-                self._pending[name] = touched if before is None else joined(before, touched)
+                before = self._pending.get(load.source)
+                self._pending[load.source] = touched if before is None else joined(before, touched)
         self.heard(load)
+        return load
+
+    def _scales(self, name: str) -> Scales | None:
+        """What weighs a load of a source, where a metric says how far it may be moved."""
+        if not material(self.book, name):
+            return None
+        given = self._given.current(self.book, self.calendar)
+        return Scales(self.engine, self.book, self.calendar, self.clock, given)
+
+    # -- deciding ----------------------------------------------------------------------------------------------
+
+    def approve(self, load: int, by: str, why: str) -> Load:
+        """Publishes exactly the rows that a load has staged, and the board with them."""
+        return self._decided(*self.decider.approve(self.book, load, by, why))
+
+    def reject(self, load: int, by: str, why: str) -> Load:
+        """Drops what a load has staged."""
+        return self._decided(self.decider.reject(load, by, why), NOTHING)
+
+    def roll_back(self, source: str, to: int | None, by: str, why: str) -> Load:
+        """An earlier generation of a source as a new one, and the board with it."""
+        return self._decided(*self.decider.roll_back(self.book, source, to, by, why))
+
+    def _decided(self, load: Load, touched: Touched) -> Load:
+        """Published, then told to the journal. Unavailable where that does not take it now: it stands all the same."""
+        self._await(load, touched)
+        self.publish()
+        self.decider.tell()
         return load
 
     # -- publishing --------------------------------------------------------------------------------------------
@@ -174,13 +222,21 @@ class Refresher:
         """After a scheduled load: at once where rows or its outcome changed, else when the last board is getting old."""
         with self._publish_lock:  # whoever waits here is often served by the board that was being made meanwhile
             shown = self._outcome_shown(load.source)
-            if load.source not in self._pending and shown == load.outcome.replace("ok", "unchanged"):
+            same = load.outcome != "held" or load.source in self._waiting_shown(load.id)
+            if load.source not in self._pending and shown == load.outcome.replace("ok", "unchanged") and same:
                 return
             quiet = load.outcome == "unchanged" and self.clock.steady() - self._published_at < self._patience(
                 load.source
             )
             if not quiet or shown != "unchanged":
                 self.publish()
+
+    def _waiting_shown(self, load: int) -> frozenset[str]:
+        """Sources of which the board shows what really waits, once a held load has ended."""
+        held = self.publisher.current().held if self.publisher.published else Held()
+        shown = {name: one.load.id for name, one in held.waiting.items()}
+        now = {one.load.source: one.load.id for one in self.engine.holds.waiting()}
+        return frozenset(name for name, id_ in now.items() if shown.get(name) == id_ != load)
 
     def _patience(self, source: str) -> float:
         fresh_for = self.book.sources[source].fresh_for_seconds
@@ -255,6 +311,7 @@ class Refresher:
                 latest.update({load.source: load for load in self.engine.loads(name, limit=1)})
         unread = {load.id for load in latest.values() if load.outcome in {"failed", "held"} and load.quarantined}
         aside = self.engine.quarantines(sorted(unread))
+        held = self._holds.current(self.book.sources, standings)
         return Ingredients(
             book=self.book,
             calendar=self.calendar,
@@ -266,7 +323,8 @@ class Refresher:
                 for name in self.book.sources
             ),
             loads=loads,
-            notices=(*self.file_problems, *self._alarms(), *self._notices, *self.book.warnings),
+            held=held,
+            notices=(*self.file_problems, *held.notices(), *self._alarms(), *self._notices, *self.book.warnings),
             audits={name: audited for name, audited in self.audits.items() if name in self.book.sources},
             explanations=_Explanations(self._meter),
             overrides=self._overrides.current(self.calendar),

@@ -185,7 +185,7 @@ def _frame(board: Board, address: Address, frame: Frame) -> dict[str, Any]:
         "timezone": book.organization.timezone,
         "organization": book.organization.name,
         "nav": [{"text": text, "href": address.to(path), "current": here} for text, path, here in places],
-        "notices": [_notice(p) for p in board.notices],
+        "notices": _notices(board, address),
         "tab": book.organization.name if not first else f"{_tab(board, address)} · {book.organization.name}",
     }
 
@@ -203,6 +203,13 @@ def _tab(board: Board, address: Address) -> str:
             return page.title()
         case _:
             return "Not found"
+
+
+def _notices(board: Board, address: Address) -> list[dict[str, Any]]:
+    """What is wrong, on every page; what waits for a person leads to where it is decided."""
+    waiting = board.held.notices()
+    there = None if address.steps == ("data",) else address.to("/data")
+    return [{**_notice(p), "href": there if p in waiting else None} for p in board.notices]
 
 
 def _notice(problem: Problem) -> dict[str, Any]:

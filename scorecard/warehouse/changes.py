@@ -9,6 +9,7 @@ import duckdb
 
 from scorecard.ground.errors import Problem, Refused
 from scorecard.warehouse.engine import NOTHING, Touched, day_column
+from scorecard.warehouse.generations import Keeping
 from scorecard.warehouse.quoting import quote, quoted
 from scorecard.warehouse.records import Counts
 from scorecard.warehouse.shaping import BAD, FILE, LINE, MOVED, Plan, Shape, readable
@@ -111,18 +112,25 @@ def reporting_day(axis: str, type_: str, zone: str) -> str:
 
 
 def swap_in(
-    cursor: duckdb.DuckDBPyConnection, source: str, tables: Tables, plan: Plan, counts: Counts, files: bool
+    cursor: duckdb.DuckDBPyConnection,
+    source: str,
+    tables: Tables,
+    plan: Plan,
+    counts: Counts,
+    *,
+    files: bool,
+    keeping: Keeping | None = None,
 ) -> Change:
     """The prepared table becomes the live one; where the rows are the same as before, it stays as it is.
 
     ``files``: the table is made of files, and remembers of each row which. Rows taken over from the old table have
-    no MOVED.
+    no MOVED. ``keeping``: takes the table that was live.
     """
     row = cursor.execute(f"SELECT count(*), count({MOVED}), count({FILE}) FROM {tables.prepared}").fetchone()
     total, fresh, filed = row or (0, 0, 0)
     touched = Touched(everything=True)
     if tables.columns is not None and _own(tables.columns) == plan.columns:
-        touched = _compared(cursor, tables, plan)
+        touched = compared(cursor, tables, plan)
         if touched == NOTHING:
             counts.unchanged += fresh
             if not files or _same_files(cursor, tables, bool(filed)):
@@ -132,6 +140,8 @@ def swap_in(
     gone = [*SORTING, *([] if files and filed else [FILE])]
     for name in gone:
         cursor.execute(f"ALTER TABLE {tables.prepared} DROP COLUMN {name}")
+    if keeping is not None and tables.columns is not None:
+        keeping.take(tables.live)
     cursor.execute(f"DROP TABLE IF EXISTS {tables.live}")
     cursor.execute(f"ALTER TABLE {tables.prepared} RENAME TO {quote(source)}")
     return Change(touched, took_away=True, rows=total)
@@ -149,7 +159,7 @@ def _same_files(cursor: duckdb.DuckDBPyConnection, tables: Tables, filed: bool) 
     return one(cursor, f"SELECT count(*) FROM (({old} EXCEPT {new}) UNION ALL ({new} EXCEPT {old}))") == 0
 
 
-def _compared(cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan) -> Touched:
+def compared(cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan) -> Touched:
     """The days whose rows differ, along each axis, by number and sum of row hashes; NOTHING where all are the same."""
     hashed = f"hash({quoted(plan.names)})"
     if not plan.axes:
@@ -209,19 +219,23 @@ def upsert(
     plan: Plan,
     key: Sequence[str],
     counts: Counts,
+    *,
     full: bool,
     said: int = 0,
+    keeping: Keeping | None = None,
 ) -> Change:
     """New keys are added, differing rows replaced, equal ones counted; ``full``: keys not sent are removed.
 
-    ``said``: so many keys in DELETED are removed where they are there.
+    ``said``: so many keys in DELETED are removed where they are there. ``keeping``: takes the rows as they
+    were, which are read with the comparison: it reads most of them anyway.
     """
-    names, days = quoted(key), quoted(plan.days, "l.")
-    tail = f", {days}" if plan.days else ""
-    compared = [name for name in plan.names if name not in key]
-    same = " AND ".join(f"l.{quote(n)} IS NOT DISTINCT FROM p.{quote(n)}" for n in compared) or "TRUE"
+    names = quoted(key)
+    images = plan.columns if keeping is not None and not keeping.noted else dict.fromkeys(plan.days, "DATE")
+    tail = f", {quoted(images, 'l.')}" if images else ""
+    differing = [name for name in plan.names if name not in key]
+    same = " AND ".join(f"l.{quote(n)} IS NOT DISTINCT FROM p.{quote(n)}" for n in differing) or "TRUE"
     cursor.execute(
-        f"CREATE OR REPLACE TEMP TABLE _old AS SELECT l.rowid AS id, p.rowid AS other, {same} AS same{tail} "
+        f"CREATE OR REPLACE TEMP TABLE _old AS SELECT l.rowid AS _row, p.rowid AS _other, {same} AS _same{tail} "
         f"FROM {tables.live} l JOIN {tables.prepared} p USING ({names})"
     )
     removed = f"INSERT INTO temp._old SELECT l.rowid, NULL, FALSE{tail} FROM {tables.live} l"
@@ -235,35 +249,55 @@ def upsert(
             cursor,
             f"{removed} ANTI JOIN {tables.prepared} p USING ({names}) ANTI JOIN temp.{KEPT} k USING ({names}) {unsaid}",
         )
-    equal = one(cursor, f"DELETE FROM {tables.prepared} WHERE rowid IN (SELECT other FROM temp._old WHERE same)")
+    equal = one(cursor, f"DELETE FROM {tables.prepared} WHERE rowid IN (SELECT _other FROM temp._old WHERE _same)")
     counts.unchanged += equal
-    touched = _days(cursor, plan, ["SELECT {} FROM temp._old WHERE NOT same", f"SELECT {{}} FROM {tables.prepared}"])
-    gone = one(cursor, f"DELETE FROM {tables.live} WHERE rowid IN (SELECT id FROM temp._old WHERE NOT same)")
+    touched = _days(cursor, plan, ["SELECT {} FROM temp._old WHERE NOT _same", f"SELECT {{}} FROM {tables.prepared}"])
+    if keeping is not None:
+        new = "rowid NOT IN (SELECT _other FROM temp._old WHERE _other IS NOT NULL)"
+        went = f"SELECT {quoted(own_columns(plan))} FROM temp._old WHERE NOT _same"
+        keeping.changes(own_columns(plan), went, f"SELECT {names} FROM {tables.prepared} WHERE {new}")
+    gone = one(cursor, f"DELETE FROM {tables.live} WHERE rowid IN (SELECT _row FROM temp._old WHERE NOT _same)")
     come = _insert(cursor, tables, plan)
     counts.loaded += come
     touched = replace(touched, added_only=not gone and touched != NOTHING)
     return Change(touched, same=not gone and not come, took_away=bool(gone), came=come, went=gone)
 
 
-def append(cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan, by: str | None, counts: Counts) -> Change:
+def append(
+    cursor: duckdb.DuckDBPyConnection,
+    tables: Tables,
+    plan: Plan,
+    by: str | None,
+    counts: Counts,
+    keeping: Keeping | None = None,
+) -> Change:
     """All rows are added, except those that an overlapping pull has brought before: exact copies of live rows."""
-    hashed = f"hash({quoted(plan.names)})"
-    since = f"WHERE {quote(by)} >= (SELECT min({quote(by)}) FROM {tables.prepared})" if by else ""
-    cursor.execute(
-        f"CREATE OR REPLACE TEMP TABLE _known AS SELECT {hashed} AS h, count(*) AS n "
-        f"FROM {tables.live} {since} GROUP BY 1"
+    counts.duplicate += one(
+        cursor, f"DELETE FROM {tables.prepared} WHERE rowid IN ({brought_before(tables, plan.names, by)})"
     )
-    again = one(
-        cursor,
-        f"DELETE FROM {tables.prepared} WHERE rowid IN (SELECT id FROM (SELECT rowid AS id, {hashed} AS h, "
-        f"row_number() OVER (PARTITION BY {hashed} ORDER BY rowid) AS nth FROM {tables.prepared}) "
-        "JOIN temp._known USING (h) WHERE nth <= n)",
-    )
-    counts.duplicate += again
     touched = _days(cursor, plan, [f"SELECT {{}} FROM {tables.prepared}"])
+    if keeping is not None:
+        own = own_columns(plan)
+        keeping.changes(own, None, f"SELECT {quoted(own)} FROM {tables.prepared}")
     come = _insert(cursor, tables, plan)
     counts.loaded += come
     return Change(replace(touched, added_only=touched != NOTHING), same=not come, came=come)
+
+
+def brought_before(tables: Tables, names: Sequence[str], by: str | None) -> str:
+    """A SELECT of the prepared rows (their ids) of which the live table has as many copies already."""
+    hashed = f"hash({quoted(names)})"
+    since = f"WHERE {quote(by)} >= (SELECT min({quote(by)}) FROM {tables.prepared})" if by else ""
+    return (
+        f"SELECT id FROM (SELECT rowid AS id, {hashed} AS h, "
+        f"row_number() OVER (PARTITION BY {hashed} ORDER BY rowid) AS nth FROM {tables.prepared}) "
+        f"JOIN (SELECT {hashed} AS h, count(*) AS n FROM {tables.live} {since} GROUP BY 1) USING (h) WHERE nth <= n"
+    )
+
+
+def own_columns(plan: Plan) -> dict[str, str]:
+    """The source's columns and their types, without the reporting days; in the same order for every load."""
+    return {shape.name: shape.type for shape in sorted(plan.shapes, key=lambda shape: shape.name)}
 
 
 def _insert(cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan) -> int:

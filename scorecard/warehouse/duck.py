@@ -15,25 +15,27 @@ import polars as pl
 from connectors.contract import Batch
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
+from scorecard.warehouse import decisions, generations, staged
 from scorecard.warehouse.changes import live_columns
-from scorecard.warehouse.engine import NOTHING, Load, LoadOrder, Quarantine, Standing, Touched, day_column
+from scorecard.warehouse.engine import NOTHING, Holds, Load, LoadOrder, Quarantine, Standing, Touched, day_column
 from scorecard.warehouse.faults import as_error, first_lines, is_damage
 from scorecard.warehouse.gates import not_one_select
 from scorecard.warehouse.history import PRUNED_EVERY, mark_ended, prune, read_loads, read_recent
+from scorecard.warehouse.holds import DuckHolds, Rooms
 from scorecard.warehouse.limits import limited
-from scorecard.warehouse.loads import Publishing, Result, faults_of
+from scorecard.warehouse.loads import Publishing, faults_of
 from scorecard.warehouse.looking import Looking
 from scorecard.warehouse.opening import DAMAGED_MARK, open_file
+from scorecard.warehouse.publication import Result, failure_of
 from scorecard.warehouse.quarantine import read_quarantines, write_quarantine
 from scorecard.warehouse.quoting import INCOMING_PREFIX, live_table, quote
 from scorecard.warehouse.records import (
     TABLES,
-    Memory,
     read_memory,
+    with_counts,
     write_load,
     write_memory,
 )
-from scorecard.warehouse.staging import with_counts
 from scorecard.warehouse.trial import Trial
 from scorecard.warehouse.views import fit_days
 from scorecard.warehouse.watermarks import first_day
@@ -58,6 +60,8 @@ class DuckWarehouse:
         self._quarantines: tuple[tuple[int, ...], Mapping[str, Quarantine]] | None = None
         self._next_id = 1
         self._connection = self._connect()
+        rooms = Rooms(self._reading, self._cursor, self._writing, self._source_lock, self._said, self._take_id)
+        self._holds = DuckHolds(rooms, clock)
 
     @classmethod
     def open(
@@ -87,13 +91,14 @@ class DuckWarehouse:
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         """The record tables; what a killed process left behind is said and removed."""
         cursor = connection.cursor()
-        for statement in TABLES:
+        for statement in (*TABLES, *decisions.TABLES, generations.TABLE, staged.TABLE):
             cursor.execute(statement)
         mark_ended(cursor, self.clock.now())
         left = cursor.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'").fetchall()
         for (name,) in left:
             if name.startswith(INCOMING_PREFIX):
                 cursor.execute(f"DROP TABLE main.{quote(name)}")
+        staged.clear_left(cursor)
         row = cursor.execute("SELECT coalesce(max(id), 0) + 1 FROM _loads.history").fetchone()
         self._next_id = max(self._next_id, 1 if row is None else int(row[0]))
         cursor.close()
@@ -111,7 +116,7 @@ class DuckWarehouse:
                 self._record(cursor, done[-1], result)
 
             taking = Looking if order.source.kind == "external" else Publishing
-            result = taking(cursor, order, self._writing).run(batches, finish)
+            result = taking(cursor, order, self._writing, running.id).run(batches, finish)
             if result.outcome == "failed":
                 load = self._finished(running, result, self.clock.steady() - began)
                 self._keep(load, result)
@@ -123,18 +128,8 @@ class DuckWarehouse:
         standing = None
         with suppress(ScorecardError):
             standing = self.standing(order.source.name)
-        moment = self.clock.now()
-        load = Load(
-            id=self._take_id(),
-            source=order.source.name,
-            outcome="failed",
-            cause=order.cause,
-            started_at=order.started_at,
-            finished_at=moment,
-            generation=0 if standing is None else standing.generation,
-            seconds=max(0.0, (moment - order.started_at).total_seconds()),
-            problems=tuple(faults_of(ScorecardError(problem), order.source)),
-        )
+        problems = tuple(faults_of(ScorecardError(problem), order.source))
+        load = failure_of(self._take_id(), order, self.clock.now(), standing, problems)
         self._keep(load, None)
         return load
 
@@ -164,7 +159,7 @@ class DuckWarehouse:
                     cursor.execute("DELETE FROM _loads.history WHERE id = ? AND outcome = 'running'", [load.id])
 
     def _finished(self, running: Load, result: Result, seconds: float) -> Load:
-        warnings = tuple(result.counts.warnings) if result.outcome == "failed" else ()
+        warnings = tuple(result.counts.warnings) if result.outcome in {"failed", "held"} else ()
         return replace(
             running,
             outcome=result.outcome,
@@ -172,6 +167,7 @@ class DuckWarehouse:
             generation=result.generation,
             seconds=seconds,
             problems=(*result.problems, *warnings),
+            moves=result.moves,
             **with_counts(result.counts),
         )
 
@@ -201,17 +197,14 @@ class DuckWarehouse:
 
     def standing(self, source: str) -> Standing | None:
         """None: never loaded."""
-        memory = self._memory(source)
-        return None if memory is None else memory.standing
-
-    def _memory(self, source: str) -> Memory | None:
         with self._reading() as cursor:
-            return read_memory(cursor, source)
+            memory = read_memory(cursor, source)
+        return None if memory is None else memory.standing
 
     def loads(self, source: str | None = None, limit: int = 100, outcome: str | None = None) -> tuple[Load, ...]:
         """The run history, newest first."""
         with self._reading() as cursor:
-            written = read_loads(cursor, source, limit, outcome)
+            written = decisions.told(cursor, read_loads(cursor, source, limit, outcome))
         missed = [x for x in self._unwritten if source in (None, x.source) and outcome in (None, x.outcome)]
         return tuple(sorted([*written, *missed], key=lambda load: -load.id)[:limit])
 
@@ -266,6 +259,11 @@ class DuckWarehouse:
                 return first_lines(error)
         return None
 
+    @property
+    def holds(self) -> Holds:
+        """Loads that wait for a person, and earlier generations."""
+        return self._holds
+
     # -- writing -----------------------------------------------------------------------------------------------
 
     def write(
@@ -308,6 +306,8 @@ class DuckWarehouse:
                     if (first := first_day(cursor, source, axis)) is not None:
                         firsts[axis] = first
                 # What was counted by other days is not of this generation.
+                if moved:
+                    generations.note(cursor, memory, now=self.clock.now())
                 generation = memory.standing.generation + (1 if moved else 0)
                 standing = replace(memory.standing, first_day=firsts, generation=generation)
                 write_memory(cursor, replace(memory, standing=standing, zone=timezone))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,7 +18,7 @@ DAY_PREFIX = "_day_"
 """A time column `created_at` (TIMESTAMP, UTC instants) has a DATE column `_day_created_at` beside it: the local day."""
 
 
-OUTCOMES = ("ok", "unchanged", "held", "failed")
+OUTCOMES = ("ok", "unchanged", "held", "failed", "rejected", "superseded")
 """What can become of a load."""
 
 
@@ -44,12 +44,45 @@ NOTHING = Touched()
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided, or a newer load brought about: approve, reject, rollback or supersede.
+
+    ``id`` is its own, given once. ``load``: the load it is about (of a rollback: the one that it made). ``to``: the load
+    that a rollback goes back to, or that supersedes. ``by`` is empty where no person decided.
+    """
+
+    id: str
+    what: str
+    source: str
+    load: int
+    by: str
+    why: str
+    at: datetime
+    to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A published number that a load would move: from → to, None where there is none. ``text``: both as printed."""
+
+    metric: str
+    grain: str
+    period: str
+    slice: tuple[str, str] | None
+    before: float | None
+    after: float | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """One finished attempt to copy a source.
 
     read = loaded + unchanged + duplicate + quarantined, ``removed`` beside it (a failed load only says what it read).
-    ``outcome``: ok, unchanged, held or failed. ``cause``: schedule, command, hook, start. ``generation`` grows by one
-    with each published load. ``problems``: what was wrong (quarantined rows as warnings, the failure as an error).
+    ``outcome``: ok, unchanged, held or failed; of a load that was held and is no longer also rejected or superseded.
+    ``cause``: schedule, command, hook, start, rollback. ``generation`` grows by one with each published load.
+    ``problems``: what was wrong (quarantined rows as warnings, the failure or what holds it as an error). ``decision``:
+    what became of it, where it was held. ``moves``: the numbers that it would have moved too far.
     ``retry``: a network or a lock failed it, after ``retry_after_seconds`` if the server said so; not kept in the history.
     """
 
@@ -70,6 +103,8 @@ class Load:
     problems: tuple[Problem, ...] = ()
     times_doubled: int = 0
     times_missing: int = 0
+    decision: Decision | None = None
+    moves: tuple[Move, ...] = ()
     retry: bool = field(default=False, compare=False)
     retry_after_seconds: float | None = field(default=None, compare=False)
 
@@ -136,11 +171,51 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A source's table as it would be after a load that is not published. ``rows``: a SELECT that gives it."""
+
+    source: str
+    rows: str
+    standing: Standing
+    touched: Touched
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A held load. ``touched``: the days it would change. ``base``: the generation it would follow. ``rows``: after it."""
+
+    load: Load
+    at: datetime
+    touched: Touched
+    base: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An earlier generation that can be put back: published by ``load`` and shown until ``until``.
+
+    ``rows``: of the table then. ``changes``: rows kept for it, the whole table or what differs from the next generation;
+    ``size_bytes``: what they take.
+    """
+
+    source: str
+    generation: int
+    load: int | None
+    loaded_at: datetime | None
+    until: datetime
+    rows: int
+    changes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoadOrder:
     """What to do with pulled batches. ``axes``: time columns that metrics use, which need a reporting day.
 
     ``timezone``: the organisation's. ``full``: rows that are not in the batches are removed. ``needed``: columns that
-    metrics read; a full load forgets others that are gone from the source (None: it needs all that it had).
+    metrics read; a full load forgets others that are gone from the source (None: it needs all that it had). ``weigh``:
+    asked, where given, which numbers a load would move too far; it is held if there are any.
     """
 
     source: Source
@@ -151,6 +226,48 @@ class LoadOrder:
     cause: str = "command"
     full: bool = False
     needed: frozenset[str] | None = None
+    weigh: Callable[[Candidate], Sequence[Move]] | None = field(default=None, compare=False)
+
+
+class Holds(Protocol):
+    """Loads that wait for a person, and earlier generations that can be put back."""
+
+    def waiting(self) -> tuple[Waiting, ...]:
+        """Held loads nobody has decided on, at most one a source; oldest first."""
+        ...
+
+    def load(self, number: int) -> Load | None:
+        """One finished load, with what was decided of it."""
+        ...
+
+    def kept(self, source: str) -> tuple[Kept, ...]:
+        """Earlier generations, newest first."""
+        ...
+
+    def pinned(self) -> Mapping[str, Decision]:
+        """Source → the rollback after which its loads wait for a person."""
+        ...
+
+    def approve(self, order: LoadOrder, decision: Decision) -> tuple[Load, Touched]:
+        """Publishes exactly the rows that were held. Refused where that load does not wait, or no longer fits."""
+        ...
+
+    def reject(self, decision: Decision) -> Load:
+        """Drops the held rows. Refused where that load does not wait."""
+        ...
+
+    def roll_back(self, order: LoadOrder, decision: Decision) -> tuple[Load, Touched]:
+        """An earlier generation as a new one: that of the load ``decision.to``, by default the one before. Refused where
+        it is not kept."""
+        ...
+
+    def unsaid(self) -> tuple[Decision, ...]:
+        """People's decisions of which nobody has said yet that the journal has them."""
+        ...
+
+    def said(self, decision: Decision) -> None:
+        """The journal has it."""
+        ...
 
 
 class Engine(Protocol):
@@ -202,6 +319,9 @@ class Engine(Protocol):
         """The same rows for other definitions: what is written there is seen there only, and gone afterwards."""
         ...
 
+    @property
+    def holds(self) -> Holds: ...
+
     def close(self) -> None: ...
 
 
@@ -209,3 +329,7 @@ class Aside(Engine, Protocol):
     """An engine that writes into memory of its own; the rows are those of the database named ``beneath``."""
 
     beneath: str
+
+    def show(self, candidate: Candidate) -> None:
+        """From now on that source's rows are the candidate's."""
+        ...

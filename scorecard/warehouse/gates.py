@@ -1,71 +1,80 @@
-"""Declared checks, on the table as it would be after the load."""
+"""Gates: declared checks and those that every load passes, on the table as it would be after the load.
+
+What a gate finds holds the load for a person; a check that cannot be run at all fails it.
+"""
 
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 import duckdb
 
 from scorecard.book.model.source import Check, Source
-from scorecard.ground.errors import Problem
+from scorecard.ground.clock import utc_text
+from scorecard.ground.errors import Problem, ScorecardError
 from scorecard.warehouse.changes import DELETED
 from scorecard.warehouse.faults import first_lines
 from scorecard.warehouse.limits import limited
 from scorecard.warehouse.quoting import live_table, quote, quoted
+from scorecard.warehouse.records import Memory
 
 SQL_SECONDS = 30.0
+USUAL_ROWS = Check("rows", drop_at_most=0.5)
+USUAL_NEWEST = Check("newest", back_at_most=86_400)
+"""Gates of every load that brings the whole table, unless the source has a check of that kind."""
+FEW_ROWS = 20
+"""Of a table that is smaller, only losing all rows is remarkable by itself."""
 
 
-def failed_checks(
-    cursor: duckdb.DuckDBPyConnection, source: Source, rows_before: int | None, known: frozenset[str]
-) -> list[Problem]:
-    """A problem for every declared check that the live table, as this transaction sees it, does not pass.
+def doubts_of(
+    cursor: duckdb.DuckDBPyConnection, source: Source, before: Memory | None, after: Memory, *, whole: bool
+) -> tuple[Problem, ...]:
+    """A problem for every gate that the live table, as this transaction sees it, does not pass.
 
-    ``rows_before``: None for a first load. ``known``: columns that are there. What is found would be held for a person.
+    ``whole``: the load brings all of the table. Raises ScorecardError for checks that cannot be run.
     """
-    problems = _emptied(cursor, source, rows_before)
+    problems: list[Problem] = []
     for check in source.checks:
         try:
-            found = _run(cursor, source, check, rows_before, known)
+            problems += _run(cursor, source, check, before, after)
         except duckdb.Error as error:
             # The transaction may be void after an error, so nothing further can be asked of it.
-            found = [
-                Problem(
-                    f"{source.name}: the check '{check.text or check.kind}' could not be run: {first_lines(error)}",
-                    check.place,
-                )
-            ]
-            return problems + found
-        problems += found
-    return problems
+            said = f"{source.name}: the check '{check.text or check.kind}' could not be run: {first_lines(error)}"
+            raise ScorecardError(*problems, Problem(said, check.place)) from error
+    return (*problems, *(_usual(cursor, source, before, after) if whole and before is not None else ()))
 
 
-def _emptied(cursor: duckdb.DuckDBPyConnection, source: Source, before: int | None) -> list[Problem]:
-    """An export that failed often leaves a file with nothing but a header: no reason to throw all rows away unasked."""
-    if source.kind != "csv" or not before or any(check.kind == "rows" for check in source.checks):
-        return []
-    (after,) = _number(cursor, f"SELECT count(*) FROM {live_table(source.name)}")
-    if after or (source.deleted and _number(cursor, f"SELECT count(*) FROM temp.{DELETED}")[0]):
-        return []
-    message = f"{source.name}: no rows came, and the table has {before}: it would be empty"
-    hint = "if that can be right, say so: checks: [{rows: {at_least: 0}}]"
-    return [Problem(message, source.place, hint)]
+def _usual(cursor: duckdb.DuckDBPyConnection, source: Source, before: Memory, after: Memory) -> list[Problem]:
+    """What nobody has to declare: rows do not vanish, and the newest time does not go back."""
+    declared = {check.kind for check in source.checks}
+    rows, left = before.standing.rows, after.standing.rows
+    found = []
+    if source.deleted and _number(cursor, f"SELECT count(*) FROM temp.{DELETED}")[0]:
+        declared.add("rows")  # rows said of themselves that they are gone
+    if "rows" not in declared and rows and (rows >= FEW_ROWS or not left):
+        # An export that failed often leaves a file with nothing but a header.
+        said = f"{source.name}: no rows came, and the table has {rows}: it would be empty"
+        emptied = Problem(f"{said} (where that is right, say so: checks: [{{rows: {{at_least: 0}}}}])")
+        found += _dropped(source, USUAL_ROWS, rows, left) if left else [emptied]
+    if "newest" not in declared and rows >= FEW_ROWS and left:
+        found += _back(source, USUAL_NEWEST, before.standing.data_until, after.standing.data_until)
+    place = source.places.get("checks", source.place)
+    return [Problem(p.message, place) for p in found]
 
 
 def _run(
-    cursor: duckdb.DuckDBPyConnection, source: Source, check: Check, before: int | None, known: frozenset[str]
+    cursor: duckdb.DuckDBPyConnection, source: Source, check: Check, before: Memory | None, after: Memory
 ) -> list[Problem]:
-    absent = [name for name in check.columns if name not in known]
+    absent = [name for name in check.columns if name not in after.standing.columns]
     if absent:
-        return [
-            Problem(
-                f"{source.name}: the check '{check.kind}' names columns that are not there: {', '.join(absent)}",
-                check.place,
-            )
-        ]
+        said = f"{source.name}: the check '{check.kind}' names columns that are not there: {', '.join(absent)}"
+        raise ScorecardError(Problem(said, check.place))
     match check.kind:
         case "rows":
-            return _rows(cursor, source, check, before)
+            return _rows(source, check, None if before is None else before.standing.rows, after.standing.rows)
+        case "newest":
+            return _newest(source, check, None if before is None else before.standing.data_until, after)
         case "not_null":
             return _not_null(cursor, source, check)
         case "unique":
@@ -79,22 +88,50 @@ def _number(cursor: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:
     return tuple(int(value or 0) for value in row or ())
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection, source: Source, check: Check, before: int | None) -> list[Problem]:
-    (after,) = _number(cursor, f"SELECT count(*) FROM {live_table(source.name)}")
+def _rows(source: Source, check: Check, before: int | None, after: int) -> list[Problem]:
     problems = []
     if check.at_least is not None and after < check.at_least:
         said = f"{source.name}: the table would have {after} rows; the check asks for at least {check.at_least}"
         problems.append(Problem(said, check.place))
-    if check.drop_at_most is not None and before and after < before * (1 - check.drop_at_most):
-        said = f"{source.name}: the table would drop from {before} to {after} rows ({(before - after) / before:.0%})"
-        problems.append(
-            Problem(
-                f"{said}; the check allows {check.drop_at_most:.0%}",
-                check.place,
-                "look at the source before letting it in",
+    return problems + (_dropped(source, check, before, after) if before else [])
+
+
+def _dropped(source: Source, check: Check, before: int, after: int) -> list[Problem]:
+    if check.drop_at_most is None or after >= before * (1 - check.drop_at_most):
+        return []
+    said = f"{source.name}: the table would drop from {before} to {after} rows ({(before - after) / before:.0%})"
+    return [Problem(f"{said}; {_allowed(check, f'{check.drop_at_most:.0%}')}", check.place)]
+
+
+def _newest(source: Source, check: Check, before: datetime | None, after: Memory) -> list[Problem]:
+    standing = after.standing
+    problems = _back(source, check, before, standing.data_until)
+    if check.within is not None and standing.loaded_at is not None:
+        least = standing.loaded_at - timedelta(seconds=check.within)
+        if standing.data_until is None or standing.data_until < least:
+            seen = (
+                "no row has a time"
+                if standing.data_until is None
+                else f"the newest row is of {utc_text(standing.data_until)}"
             )
-        )
+            said = f"{source.name}: {seen}; the check asks for one of {utc_text(least)} or later"
+            problems.append(Problem(said, check.place))
     return problems
+
+
+def _back(source: Source, check: Check, before: datetime | None, after: datetime | None) -> list[Problem]:
+    if check.back_at_most is None or before is None:
+        return []
+    if after is not None and after >= before - timedelta(seconds=check.back_at_most):
+        return []
+    went = "nothing" if after is None else utc_text(after)
+    said = f"{source.name}: the newest row would go back from {utc_text(before)} to {went}"
+    return [Problem(f"{said}; {_allowed(check, f'{check.back_at_most / 3600:g} h')}", check.place)]
+
+
+def _allowed(check: Check, limit: str) -> str:
+    usual = check is USUAL_ROWS or check is USUAL_NEWEST
+    return f"{limit} is allowed where no check says otherwise" if usual else f"the check allows {limit}"
 
 
 def _not_null(cursor: duckdb.DuckDBPyConnection, source: Source, check: Check) -> list[Problem]:
@@ -131,13 +168,12 @@ def _sql(cursor: duckdb.DuckDBPyConnection, source: Source, check: Check) -> lis
     text = check.text or ""
     complaint = not_one_select(cursor, text)
     if complaint is not None:
-        return [Problem(f"{source.name}: {complaint}: {text}", check.place)]
+        raise ScorecardError(Problem(f"{source.name}: {complaint}: {text}", check.place))
     with limited(cursor, SQL_SECONDS):
         rows = cursor.execute(text).fetchmany(2)
     if len(rows) != 1 or len(rows[0]) != 1 or not (rows[0][0] is None or isinstance(rows[0][0], bool)):
-        return [
-            Problem(f"{source.name}: a check must give one true or false, and this one does not: {text}", check.place)
-        ]
+        said = f"{source.name}: a check must give one true or false, and this one does not: {text}"
+        raise ScorecardError(Problem(said, check.place))
     return [] if rows[0][0] else [Problem(f"{source.name}: the check does not hold: {text}", check.place)]
 
 

@@ -10,9 +10,10 @@ from connectors.names import collisions, normalise
 from scorecard.ground.errors import Place, Problem, Refused, did_you_mean
 from scorecard.warehouse.changes import Change, live_columns, reporting_day
 from scorecard.warehouse.engine import DAY_PREFIX, NOTHING, Touched
-from scorecard.warehouse.gates import failed_checks
-from scorecard.warehouse.loads import FinishLoad, Publishing, Result
+from scorecard.warehouse.gates import doubts_of
+from scorecard.warehouse.loads import Publishing
 from scorecard.warehouse.planning import natural
+from scorecard.warehouse.publication import FinishLoad, Result
 from scorecard.warehouse.quoting import live_table, quote, quoted
 from scorecard.warehouse.records import read_memory, write_memory
 from scorecard.warehouse.shaping import ODD, TYPES, Plan, Shape, flagged
@@ -40,11 +41,12 @@ class Looking(Publishing):
             cursor.execute("BEGIN TRANSACTION")
             self._show(typed, plan)
             change = self._compared(plan)
-            problems = failed_checks(cursor, source, self._rows_before(), frozenset(plan.names))
-            if problems:
-                raise Refused(*problems)
             before = self.memory
             memory = remembered(cursor, self.order, before, plan, change, {}, None)
+            # What lies elsewhere cannot wait here: it is refused, and looked at again.
+            problems = doubts_of(cursor, source, before, memory, whole=False)
+            if problems:
+                raise Refused(*problems)
             write_memory(cursor, memory)
             outcome = "unchanged" if change.same else "ok"
             said = (*self.counts.warnings, *self._axis_warnings(plan))
@@ -52,9 +54,6 @@ class Looking(Publishing):
             finish(result)
             cursor.execute("COMMIT")
             return result
-
-    def _rows_before(self) -> int | None:
-        return None if self.memory is None else self.memory.standing.rows
 
     # -- what is there -----------------------------------------------------------------------------------------
 

@@ -97,6 +97,12 @@ def write_load(cursor: duckdb.DuckDBPyConnection, load: Load) -> None:
         quarantine.forget_quarantine(cursor, load.id - HISTORY_KEPT)
 
 
+def read_load(cursor: duckdb.DuckDBPyConnection, id_: int) -> Load | None:
+    """One load; None where there is none of that number, or it still runs."""
+    row = cursor.execute("SELECT * FROM _loads.history WHERE id = ? AND outcome <> 'running'", [id_]).fetchone()
+    return None if row is None else load_of(row)
+
+
 def load_of(row: tuple[Any, ...]) -> Load:
     """A load from its row of the history."""
     return Load(
@@ -118,10 +124,10 @@ def _problem(entry: Mapping[str, Any]) -> Problem:
     return Problem(entry["message"], place, entry["hint"], entry["severity"])
 
 
-def write_memory(cursor: duckdb.DuckDBPyConnection, memory: Memory) -> None:
-    """The standing after a good load, in the load's own transaction."""
+def packed_memory(memory: Memory) -> dict[str, Any]:
+    """All of it but the two moments, as plain JSON."""
     standing = memory.standing
-    body = {
+    return {
         "generation": standing.generation,
         "rows": standing.rows,
         "columns": dict(standing.columns),
@@ -134,6 +140,11 @@ def write_memory(cursor: duckdb.DuckDBPyConnection, memory: Memory) -> None:
         "zone": memory.zone,
         "newest": pack(memory.newest),
     }
+
+
+def write_memory(cursor: duckdb.DuckDBPyConnection, memory: Memory) -> None:
+    """The standing after a good load, in the load's own transaction."""
+    standing, body = memory.standing, packed_memory(memory)
     cursor.execute("DELETE FROM _loads.standing WHERE source = ?", [standing.source])
     cursor.execute(
         "INSERT INTO _loads.standing VALUES (?, ?, ?, ?)",
@@ -146,13 +157,16 @@ def read_memory(cursor: duckdb.DuckDBPyConnection, source: str) -> Memory | None
     row = cursor.execute(
         "SELECT loaded_at, data_until, body FROM _loads.standing WHERE source = ?", [source]
     ).fetchone()
-    if row is None:
-        return None
-    body = json.loads(row[2])
+    return None if row is None else unpacked_memory(source, row[0], row[1], row[2])
+
+
+def unpacked_memory(source: str, loaded_at: datetime | None, data_until: datetime | None, text: str) -> Memory:
+    """The memory that ``packed_memory`` was given."""
+    body = json.loads(text)
     standing = Standing(
         source=source,
-        loaded_at=aware(row[0]),
-        data_until=aware(row[1]),
+        loaded_at=aware(loaded_at),
+        data_until=aware(data_until),
         generation=body["generation"],
         rows=body["rows"],
         columns=body["columns"],
@@ -204,3 +218,8 @@ def unpack(value: Any) -> Any:
             return tuple(unpack(v) for v in inner)
         case _:
             return [unpack(v) for v in inner]
+
+
+def with_counts(counts: Counts) -> dict[str, Any]:
+    """The counters as the Load's fields."""
+    return {name: getattr(counts, name) for name in COUNTS}

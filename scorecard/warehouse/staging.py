@@ -17,6 +17,7 @@ from scorecard.warehouse.engine import LoadOrder, day_column
 from scorecard.warehouse.header import missing_columns, refuse_seconds_as_milliseconds, wanted_columns
 from scorecard.warehouse.planning import Planner, Raw, is_known
 from scorecard.warehouse.quarantine import ROWS_KEPT, Settled, keyless, misread, quarantine_warnings, unread
+from scorecard.warehouse.quarantining import refuse_retyped, too_many
 from scorecard.warehouse.quoting import live_table, quote, quoted
 from scorecard.warehouse.records import Counts, Memory
 from scorecard.warehouse.scans import nothing_rises, take_scan
@@ -47,6 +48,7 @@ class Staging:
         self.memory = memory
         self.prepared = prepared
         self.counts = Counts()
+        self.doubts: list[Problem] = []
         self.state: dict[str, Any] = {}
         self.unchanged_files: set[str] = set()
         self.remarks: list[Problem] = []
@@ -289,15 +291,8 @@ class Staging:
         counts.settled = self.settled()
         most = self.order.source.quarantine_at_most
         if sent and counts.quarantined > most * sent:
-            share = counts.quarantined / sent
-            raise Refused(
-                Problem(
-                    f"{self.order.source.name}: {counts.quarantined} of {sent} rows could not be read ({share:.1%}); "
-                    f"at most {most:.1%} may be put aside (quarantine_at_most)",
-                    self.order.source.places.get("quarantine_at_most", self.order.source.place),
-                    "mend the rows named beside this, declare the columns' types, or raise quarantine_at_most",
-                )
-            )
+            refuse_retyped(self.cursor, self.order.source, self.memory, self.prepared, counts, plan)
+            self.doubts.append(too_many(self.order.source, counts.quarantined, sent))
         return plan
 
     def settled(self) -> Settled:
@@ -377,9 +372,3 @@ class _Watched:
             yield from self._inner
         finally:
             self.fault = sys.exc_info()[1]
-
-
-def with_counts(counts: Counts) -> dict[str, Any]:
-    """The counters as the Load's fields."""
-    names = ("read", "loaded", "unchanged", "duplicate", "quarantined", "removed", "times_doubled", "times_missing")
-    return {name: getattr(counts, name) for name in names}

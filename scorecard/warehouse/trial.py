@@ -15,7 +15,18 @@ import polars as pl
 from connectors.contract import Batch
 from scorecard.ground.errors import Problem, ScorecardError
 from scorecard.warehouse.changes import live_columns, reporting_day
-from scorecard.warehouse.engine import Aside, Engine, Load, LoadOrder, Quarantine, Standing, Touched, day_column
+from scorecard.warehouse.engine import (
+    Aside,
+    Candidate,
+    Engine,
+    Holds,
+    Load,
+    LoadOrder,
+    Quarantine,
+    Standing,
+    Touched,
+    day_column,
+)
 from scorecard.warehouse.limits import limited
 from scorecard.warehouse.quoting import live_table, quote
 from scorecard.warehouse.records import read_memory
@@ -38,6 +49,7 @@ class Trial:
         self._name = f"trial_{uuid4().hex}"
         self._views: dict[str, dict[str, date]] = {}
         self._moved: set[str] = set()
+        self._shown: dict[str, Candidate] = {}
         with self._cursors() as cursor:
             row = cursor.execute("SELECT current_database()").fetchone()
             self.beneath = "" if row is None else str(row[0])
@@ -69,11 +81,23 @@ class Trial:
         """A trial of a trial writes where the first one does."""
         yield self
 
+    @property
+    def holds(self) -> Holds:
+        return self._below.holds
+
+    def show(self, candidate: Candidate) -> None:
+        """From now on that source's rows are the candidate's."""
+        with self._here() as cursor:
+            cursor.execute(f"CREATE OR REPLACE VIEW {live_table(candidate.source)} AS {candidate.rows}")
+        self._shown[candidate.source] = candidate
+
     # -- reading -----------------------------------------------------------------------------------------------
 
     def standing(self, source: str) -> Standing | None:
         """As of the warehouse, with the first days of the axes that were added here. What is kept of other days is not of
         this generation."""
+        if source in self._shown:
+            return self._shown[source].standing
         found = self._below.standing(source)
         if found is None or source not in self._views:
             return found
@@ -81,7 +105,8 @@ class Trial:
         return replace(found, first_day={**found.first_day, **self._views[source]}, generation=generation)
 
     def table(self, source: str) -> str:
-        place = self._name if source in self._views else quote(self.beneath)
+        aside = source in self._views or source in self._shown
+        place = self._name if aside else quote(self.beneath)
         return f"{place}.{live_table(source)}"
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
@@ -106,6 +131,8 @@ class Trial:
 
     def prepare_axes(self, source: str, axes: Sequence[str], timezone: str) -> bool:
         """Reporting days that the live table lacks, or has of another zone, by a view over it. True: days are new."""
+        if source in self._shown:
+            return False  # it was staged with all days that metrics need
         with self._cursors() as cursor:
             columns = live_columns(cursor, source) or {}
             memory = read_memory(cursor, source)

@@ -11,7 +11,7 @@ from html import escape
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from scorecard.ground.errors import NotFound, Problem, Refused, ScorecardError, Unavailable
+from scorecard.ground.errors import Conflict, NotFound, Problem, Refused, ScorecardError, Unavailable
 
 log = logging.getLogger("scorecard.web")
 
@@ -71,6 +71,8 @@ def status_of(error: ScorecardError) -> int:
         return error.status
     if isinstance(error, NotFound):
         return 404
+    if isinstance(error, Conflict):
+        return 409
     if isinstance(error, Refused):
         return 400
     return 503 if isinstance(error, Unavailable) else 500

@@ -66,6 +66,18 @@ class Doors(Protocol):
         """The run history, newest first."""
         ...
 
+    def approve(self, load: int, by: str, why: str) -> Load:
+        """Publishes exactly the rows of a held load. NotFound for an unknown one, Conflict where it does not wait."""
+        ...
+
+    def reject(self, load: int, by: str, why: str) -> Load:
+        """Drops a held load's rows. As ``approve``."""
+        ...
+
+    def roll_back(self, source: str, to: int | None, by: str, why: str) -> Load:
+        """An earlier generation as a new one. NotFound for an unknown source, Conflict where it is not kept."""
+        ...
+
     def journal_written(self, entry: Entry) -> None:
         """Hears of an entry that is on disk, and returns at once; what is part of the readings is published."""
         ...

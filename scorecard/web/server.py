@@ -12,6 +12,7 @@ from scorecard.web.access import Gate, may_show
 from scorecard.web.answers import answer_errors
 from scorecard.web.api.command import attach_command
 from scorecard.web.api.journal import attach_journal
+from scorecard.web.api.loads import attach_loads
 from scorecard.web.api.openapi import attach_openapi
 from scorecard.web.api.operators import Tally, attach_operators
 from scorecard.web.api.readings import attach_readings
@@ -41,6 +42,7 @@ def build(doors: Doors, *, most_streams: int = 200) -> Flask:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     attach_readings(api, doors)
     attach_sources(api, doors)
+    attach_loads(api, doors)
     attach_journal(api, doors)
     attach_events(api, streams)
     attach_openapi(api)

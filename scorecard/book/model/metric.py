@@ -11,7 +11,7 @@ from scorecard.book.model.organization import Person
 from scorecard.ground.errors import Place
 from scorecard.ground.periods import Grain
 from scorecard.judgement.status import Better
-from scorecard.judgement.targets import Target, Versus
+from scorecard.judgement.targets import Target, Tolerance, Versus
 
 if TYPE_CHECKING:
     import sqlglot.expressions as exp
@@ -219,6 +219,7 @@ class Metric:
 
     ``later`` lists keys whose feature is not computed yet (so ``check`` warns). ``definition`` is the metric's own YAML,
     as text, for its page. ``min_sample`` 1 means no minimum. ``targets`` keep the order in which they are written.
+    ``materiality``: how far a load may move a closed period before a person is asked.
     """
 
     name: str
@@ -248,6 +249,7 @@ class Metric:
     tags: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
     definition: str = ""
+    materiality: Tolerance | None = None
     place: Place | None = None
     places: Mapping[str, Place] = field(default_factory=dict)
 

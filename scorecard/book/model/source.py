@@ -46,16 +46,29 @@ class Check:
     """A gate on the table as it would be after the load.
 
     ``node`` is where the SQL stands, for the places in it.
-    ``rows``: ``drop_at_most`` (share 0..1) and/or ``at_least``; ``not_null``/``unique``: ``columns``; ``sql``: ``text``.
+    ``rows``: ``drop_at_most`` (share 0..1) and/or ``at_least``; ``newest``: ``back_at_most`` and/or ``within``, in seconds;
+    ``not_null``/``unique``: ``columns``; ``sql``: ``text``.
     """
 
-    kind: Literal["rows", "not_null", "unique", "sql"]
+    kind: Literal["rows", "newest", "not_null", "unique", "sql"]
     columns: tuple[str, ...] = ()
     drop_at_most: float | None = None
     at_least: int | None = None
+    back_at_most: int | None = None
+    within: int | None = None
     text: str | None = None
     place: Place | None = None
     node: YamlText | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Which earlier generations can be put back: those within all three limits. ``generations`` None: 20 whole tables, or
+    1000 changes. Sizes are bytes, times seconds."""
+
+    generations: int | None = None
+    for_seconds: int = 7 * 86_400
+    at_most: int = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,7 @@ class Source:
     full_schedule: Schedule | None = None
     quarantine_at_most: float = 0.01
     checks: tuple[Check, ...] = ()
+    keep: Keep = field(default_factory=Keep)
     secrets: tuple[str, ...] = ()
     place: Place | None = None
     places: Mapping[str, Place] = field(default_factory=dict)

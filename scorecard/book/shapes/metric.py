@@ -133,6 +133,12 @@ SHARED = (
         ListOf(Spot(Name("metric")), single=True),
         "metrics that must not get worse while this one gets better",
     ),
+    Key(
+        "materiality",
+        Raw({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s?(%|pp)$"}]}),
+        "a load that would move a closed period's number by more than this waits for a person: 5%, 2pp or a number",
+        example="5%",
+    ),
     Key("weight", Number(low=0), "0 is shown and not rolled up; others order the list (default 1)"),
     Key("decimals", Number(low=0, high=10, whole=True), "digits after the point"),
     Key("tags", ListOf(Text(), single=True), "free labels"),

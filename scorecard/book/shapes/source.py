@@ -27,6 +27,10 @@ CHECK = Record((
         Key("drop_at_most", Share(), "how many rows may be gone, as a share of those before", example="50%"),
         Key("at_least", Number(low=0, whole=True), "how many rows there must be"),
     )), "how many rows the table may have after the load"),
+    Key("newest", Record((
+        Key("back_at_most", Duration(zero=True), "how far the newest time may go back behind that of the last load"),
+        Key("within", Duration(), "how old the newest time may be when it is loaded", example="2d"),
+    )), "how new the newest row must be"),
     Key("not_null", ListOf(Spot(ColumnName()), single=True, at_least=1), "columns without a missing value"),
     Key("unique", ListOf(Spot(ColumnName()), single=True, at_least=1), "columns whose values together occur once"),
     Key("sql", Spot(Text("one SELECT that gives true")), "one SELECT over the loaded tables that gives true when all is well"),
@@ -120,6 +124,15 @@ WINDOW = Record((
 LIMITS = Record((
     Key("per_minute", Number(low=1, whole=True), "so many requests a minute at most"),
 ))  # fmt: skip
+KEEP = Either(
+    Text("a number of generations such as 10, or a time such as 7d", r"[0-9]{1,6}|[0-9]{1,10}[smhdw]"),
+    Record((
+        Key("generations", Number(low=0, high=100_000, whole=True), "so many (default: 20 whole tables, or 1000 changes)"),
+        Key("for", Duration(), "for so long (default 7d)"),
+        Key("at_most", Text("a size such as 500MB", r"[0-9]{1,6}(\.[0-9]{1,3})?\s?(kB|KB|MB|GB|TB)"),
+            "bytes on the disk (default 1GB)"),
+    )),
+)  # fmt: skip
 _SHARED = (
     Key("kind", Choice(KINDS), "where the rows come from", required=True),
     Key("every", Duration(), "how often it is pulled (or `cron`)", example="5m"),
@@ -160,6 +173,12 @@ _SHARED = (
         ListOf(Spot(CHECK)),
         "conditions on the table as it would be after the load",
         example=[{"unique": ["ticket_id"]}],
+    ),
+    Key(
+        "keep",
+        KEEP,
+        "which earlier generations can be put back: so many, or for so long (default 7d, at most 1GB)",
+        example="7d",
     ),
 )
 _TEXT_MAP = Raw({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}})

@@ -13,7 +13,7 @@
       "section",
       { className: "card source " + source.status, "data-source": source.name, "data-status": source.status },
       h("header", null, h("h3", null, source.name), h("span", { className: "faint" }, source.kind, source.every ? " · " + source.every : ""), h(S.Chip, { item: source })),
-      source.problem ? h("p", { className: "problem" }, h("b", null, source.problem), source.hint ? h("em", null, source.hint) : null) : null,
+      source.problem && !source.hold ? h("p", { className: "problem" }, h("b", null, source.problem), source.hint ? h("em", null, source.hint) : null) : null,
       h(S.Failing, { turn: source.turn }),
       h(S.Strip, { strip: source.turn.strip }),
       h(
@@ -53,6 +53,7 @@
             )
           )
         : null,
+      h(S.Holds, { source: source, ask: props.ask }),
       source.remarks.length || source.details.length
         ? h(
             "ul",
@@ -233,7 +234,7 @@
                       { key: load.id },
                       h("th", { scope: "row" }, h("b", null, load.source)),
                       h("td", null, load.at),
-                      h("td", null, h("span", { className: "chip " + load.status }, h(S.Shape, { status: load.status }), load.word), load.problem ? h("span", { className: "load-problem" }, load.problem) : null),
+                      h("td", null, h("span", { className: "chip " + load.status }, h(S.Shape, { status: load.status }), load.word), load.problem ? h("span", { className: "load-problem" }, load.problem) : null, load.decided ? h("span", { className: "load-problem" }, load.decided) : null),
                       load.counts.map(function (count, index) {
                         return h("td", { key: index, className: "right" + (count === "0" ? " nil" : "") }, count);
                       }),

@@ -210,7 +210,8 @@
             { key: index, className: notice.severity },
             notice.place ? h("code", null, notice.place) : null,
             h("span", null, notice.message),
-            notice.hint ? h("em", null, notice.hint) : null
+            notice.hint ? h("em", null, notice.hint) : null,
+            notice.href ? h(S.Link, { href: notice.href }, "Decide on Data") : null
           );
         })
       )

@@ -11,6 +11,7 @@ from scorecard.book.model.source import Schedule
 from scorecard.judgement.status import Status
 from scorecard.refresh.pulse import Pulse
 from scorecard.views.address import Address
+from scorecard.views.pages.holds import decided_text, holds_of
 from scorecard.views.pages.quarantine import rows_put_aside
 from scorecard.views.pages.turns import remarks_of, schedule_line, turn_of
 from scorecard.views.wording import clock_text, counted, milliseconds, plain
@@ -79,6 +80,7 @@ def _source(
         "last": None if load is None else _counts(load),
         "remarks": [*_remarks(state), *remarks_of(state.name, pulse, zone, now)],
         "details": _details(state, load),
+        **holds_of(board, state.name, now),
         "metrics": [{"text": m.title, "href": address.to(f"/metrics/{m.name}")} for m in used],
     }
 
@@ -132,6 +134,14 @@ def _counts(load: Load) -> list[tuple[str, str]]:
 
 
 _OUTCOMES: dict[str, Status] = {"ok": "green", "unchanged": "green", "held": "amber", "failed": "red"}
+_WORDS = {
+    "ok": "Loaded",
+    "unchanged": "Unchanged",
+    "held": "Held",
+    "failed": "Failed",
+    "rejected": "Rejected",
+    "superseded": "Superseded",
+}
 
 
 def _load(load: Load, zone: str, now: datetime) -> dict[str, Any]:
@@ -139,15 +149,14 @@ def _load(load: Load, zone: str, now: datetime) -> dict[str, Any]:
         "id": load.id,
         "source": load.source,
         "status": _OUTCOMES.get(load.outcome, "grey"),
-        "word": {"ok": "Loaded", "unchanged": "Unchanged", "held": "Held", "failed": "Failed"}.get(
-            load.outcome, load.outcome
-        ),
+        "word": _WORDS.get(load.outcome, load.outcome),
         "cause": load.cause,
         "at": clock_text(load.finished_at, zone, now),
         "seconds": f"{load.seconds:.2f} s" if load.seconds < 10 else f"{load.seconds:.0f} s",
         "counts": [number for _, number in _counts(load)],
         "generation": load.generation,
         "problem": load.problem,
+        "decided": decided_text(load, zone, now),
         "warnings": sum(1 for p in load.problems if p.severity == "warning"),
     }
 

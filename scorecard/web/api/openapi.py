@@ -17,6 +17,7 @@ PARAMETERS = {
     "name": "A team, a process, or `organization`",
     "metric": "A metric's name",
     "source": "A source's name",
+    "load": "A load's number",
     "token": "a source's own token, where it does not go along as a bearer",
     "grain": "hour, day, week, month, quarter or year; default: the metric's own",
     "period": f"{_PERIOD}; default: the last closed one",
@@ -71,7 +72,12 @@ def describe() -> dict[str, Any]:
             )
         },
         "/api/v1/loads": {"get": _get("The run history, newest first", "Loads", (), ("source", "limit"))},
+        "/api/v1/loads/{load}/approve": {"post": _decide("Publishes exactly the rows of a held load", "load")},
+        "/api/v1/loads/{load}/reject": {"post": _decide("Drops the rows of a held load", "load")},
         "/api/v1/sources/{source}/refresh": {"post": _refresh()},
+        "/api/v1/sources/{source}/rollback": {
+            "post": _decide("Puts an earlier generation back; further loads wait", "source", "NewRollback")
+        },
         "/api/v1/openapi.json": {"get": _get("This description", "OpenApi")},
         "/healthz": {"get": _get("The process lives", "Alive")},
         "/readyz": {
@@ -130,6 +136,16 @@ def _post(summary: str, sent: str, answered: str) -> dict[str, Any]:
             "201": _answer("Written, with its id and time", answered),
             **{str(c): _error(c) for c in _WRITE_ERRORS},
         },
+    }
+
+
+def _decide(summary: str, path: str, sent: str = "NewDecision") -> dict[str, Any]:
+    errors = {str(code): _error(code) for code in (*_WRITE_ERRORS, 404, 409)}
+    return {
+        "summary": summary,
+        "parameters": _parameters((path,), ()),
+        "requestBody": {"required": True, "content": _content(sent)},
+        "responses": {"200": _answer("Done: the load as it is now", "Load"), **errors},
     }
 
 
@@ -200,6 +216,7 @@ def _error(code: int) -> dict[str, Any]:
         401: "The link is missing, expired or revoked",
         403: "Not with this link, or not from another site",
         404: "No such name",
+        409: "It does not wait, or is not kept, any more",
         413: "Too large",
         415: "Not JSON",
         503: "Not to be had now; nothing was saved",

@@ -137,6 +137,7 @@ def board_lines(board: Board, now: datetime) -> list[str]:
             "Rows put aside.",
             [({"source": s.name}, s.quarantined) for s in sources],
         ),
+        *_held_lines(board),
         *audit_lines(board),
         *series(
             "scorecard_source_last_load_seconds",
@@ -149,5 +150,23 @@ def board_lines(board: Board, now: datetime) -> list[str]:
             "gauge",
             "Metrics by the status of their last closed period.",
             [({"status": status}, colours[status]) for status in STATUSES],
+        ),
+    ]
+
+
+def _held_lines(board: Board) -> list[str]:
+    """What waits for a person, and what earlier generations take."""
+    return [
+        *series(
+            "scorecard_source_held",
+            "gauge",
+            "1 while a load waits for a person.",
+            [({"source": s.name}, int(s.name in board.held.waiting)) for s in board.sources],
+        ),
+        *series(
+            "scorecard_source_kept_bytes",
+            "gauge",
+            "Bytes that earlier generations take.",
+            [({"source": name}, shelf.size_bytes) for name, shelf in sorted(board.held.shelves.items())],
         ),
     ]

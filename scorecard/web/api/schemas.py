@@ -93,6 +93,7 @@ SOURCE = whole(
         "failing_since": maybe(MOMENT), "failures_in_a_row": WHOLE, "running_since": maybe(MOMENT),
         "late_since": maybe(MOMENT), "skipped": WHOLE, "skipped_at": maybe(MOMENT), "coalesced": WHOLE,
         "host": maybe(TEXT), "breaker": BREAKER,
+        "waiting": maybe(WHOLE), "pinned": YES, "kept": whole({"generations": WHOLE, "bytes": WHOLE}),
     }
 )  # fmt: skip
 PROBLEM = whole(
@@ -101,12 +102,28 @@ PROBLEM = whole(
         "severity": {"enum": ["error", "warning"]},
     }
 )  # fmt: skip
+OUTCOMES = ["ok", "unchanged", "held", "failed", "rejected", "superseded"]
+DECISION = whole(
+    {
+        "what": {"enum": ["approve", "reject", "rollback", "supersede"]}, "by": maybe(TEXT), "why": maybe(TEXT),
+        "at": MOMENT, "to": maybe(WHOLE),
+    }
+)  # fmt: skip
+MOVE = whole(
+    {
+        "metric": TEXT, "grain": GRAIN, "period": TEXT, "slice": {"type": ["object", "null"]}, "from": maybe(NUMBER),
+        "to": maybe(NUMBER), "text": TEXT,
+    }
+)  # fmt: skip
+DECIDED = whole({"by": NAME, "why": {"type": "string", "maxLength": LONGEST_TEXT}}, optional=("why",))
+ROLLBACK = whole({**DECIDED["properties"], "to": WHOLE}, optional=("why", "to"))
 LOAD = whole(
     {
-        "id": WHOLE, "source": TEXT, "outcome": {"enum": ["ok", "unchanged", "held", "failed"]}, "cause": TEXT,
+        "id": WHOLE, "source": TEXT, "outcome": {"enum": OUTCOMES}, "cause": TEXT,
         "started_at": MOMENT, "finished_at": MOMENT, "generation": WHOLE, "read": WHOLE, "loaded": WHOLE,
         "unchanged": WHOLE, "duplicate": WHOLE, "quarantined": WHOLE, "removed": WHOLE, "times_doubled": WHOLE,
         "times_missing": WHOLE, "seconds": NUMBER, "problem": maybe(TEXT), "problems": listed(ref("Problem")),
+        "decision": maybe(ref("Decision")), "moves": listed(ref("Move")),
     }
 )  # fmt: skip
 ASIDE = whole(
@@ -180,6 +197,10 @@ SCHEMAS: dict[str, Schema] = {
     "Sources": whole({"sources": listed(ref("Source")), "notices": listed(ref("Problem"))}),
     "Problem": PROBLEM,
     "Load": LOAD,
+    "Decision": DECISION,
+    "Move": MOVE,
+    "NewDecision": DECIDED,
+    "NewRollback": ROLLBACK,
     "Loads": whole({"loads": listed(ref("Load"))}),
     "Quarantine": QUARANTINE,
     "Asked": whole({"source": TEXT, "asked": {"const": True}}),

@@ -9,18 +9,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 
+from scorecard.board.holds import Held, Shelf
 from scorecard.board.reading import Reading, SourceState
 from scorecard.ground.clock import utc_text
 from scorecard.refresh.pulse import Pulse
 from scorecard.refresh.recent import Recent
-from scorecard.warehouse.engine import Load
+from scorecard.warehouse.engine import Decision, Load, Move
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _RUNS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def source_json(state: SourceState, now: datetime) -> dict[str, object]:
-    """One source's freshness; ``fresh`` is as of ``now``."""
+def source_json(state: SourceState, held: Held, now: datetime) -> dict[str, object]:
+    """One source's freshness; ``fresh`` is as of ``now``. ``waiting``: the load that waits for a person."""
+    waiting, shelf = held.waiting.get(state.name), held.shelves.get(state.name, Shelf())
     return {
         "name": state.name,
         "kind": state.kind,
@@ -38,6 +40,9 @@ def source_json(state: SourceState, now: datetime) -> dict[str, object]:
         "future_rows": state.future_rows,
         "undated_rows": state.undated_rows,
         "unassigned": list(state.unassigned),
+        "waiting": None if waiting is None else waiting.load.id,
+        "pinned": state.name in held.pinned,
+        "kept": {"generations": shelf.count, "bytes": shelf.size_bytes},
     }
 
 
@@ -103,7 +108,24 @@ def load_json(load: Load) -> dict[str, object]:
         "seconds": load.seconds,
         "problem": load.problem,
         "problems": [p.as_json() for p in load.problems],
+        "decision": decision_json(load.decision),
+        "moves": [move_json(move) for move in load.moves],
     }
+
+
+def decision_json(decision: Decision | None) -> dict[str, object] | None:
+    """What became of a load that was held, or which rollback made it."""
+    if decision is None:
+        return None
+    told = {"what": decision.what, "by": decision.by or None, "why": decision.why or None}
+    return {**told, "at": utc_text(decision.at), "to": decision.to}
+
+
+def move_json(move: Move) -> dict[str, object]:
+    """A published number that a load would move."""
+    where = None if move.slice is None else {move.slice[0]: move.slice[1]}
+    key = {"metric": move.metric, "grain": move.grain, "period": move.period, "slice": where}
+    return {**key, "from": move.before, "to": move.after, "text": move.text}
 
 
 def readings_csv(readings: Iterable[Reading]) -> str:
