@@ -107,18 +107,10 @@ def print_readings(session: Session, readings: Sequence[Reading]) -> None:
         print_rows(session, READING_COLUMNS, [reading_cells(r) for r in readings])
         return
     rows = [
-        (r.metric, r.period, "" if r.slice is None else r.slice[1], r.text, _status_of(session, r), r.because)
+        (r.metric, r.period, "" if r.slice is None else r.slice[1], r.text, status(session, r.status), r.because)
         for r in readings
     ]
     print_rows(session, ("metric", "period", "slice", "value", "status", "because"), rows)
-
-
-def _status_of(session: Session, reading: Reading) -> str:
-    """The status, and with it what a person must not miss: somebody has set it, or there is too little to conclude from."""
-    said = status(session, reading.status)
-    if reading.override is not None:
-        return f"{said}, set by {reading.override.override.by} (judged {reading.judged})"
-    return f"{said}, not conclusive" if reading.conclusive is False else said
 
 
 def reading_cells(reading: Reading) -> list[object]:
