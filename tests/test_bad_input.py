@@ -222,7 +222,8 @@ def test_a_header_without_rows_never_empties_a_table_unasked(
 
 # -- files that others have collected --------------------------------------------------------------------------------
 
-SPECTRUM = Path(os.environ.get("CSV_SPECTRUM", "/work/shared/data/csv_spectrum"))
+SPECTRUM = Path(os.environ.get("CSV_SPECTRUM", "no-such-folder"))
+"""Where the files of csv-spectrum lie, if anywhere: they are not the project's."""
 
 
 @pytest.mark.skipif(not SPECTRUM.is_dir(), reason="the files of csv-spectrum are not here")
