@@ -316,6 +316,12 @@ def test_a_bad_book_on_disk_is_said_on_every_page() -> None:
         assert notice["hint"] == "did you mean 'target'?"
 
 
+def test_what_check_would_advise_stands_with_the_data_alone() -> None:
+    advice = Problem("process 'refunds' has no leading metric", Place("metrics.yaml", 90, 3), severity="warning")
+    advised = northwind.board(of=replace(northwind.book(), warnings=(advice,)), notices=(advice,))
+    assert [len(page(advised, a)["notices"]) for a in ("/", "/data", "/wall/support-floor")] == [0, 1, 0]
+
+
 # -- walls -----------------------------------------------------------------------------------------------------
 
 

@@ -206,10 +206,14 @@ def _tab(board: Board, address: Address) -> str:
 
 
 def _notices(board: Board, address: Address) -> list[dict[str, Any]]:
-    """What is wrong, on every page; what waits for a person leads to where it is decided."""
+    """What is wrong, on every page; what waits for a person leads to where it is decided.
+
+    What `check` would advise is for those who write metrics.yaml, and stands with the data.
+    """
     waiting = board.held.notices()
     there = None if address.steps == ("data",) else address.to("/data")
-    return [{**_notice(p), "href": there if p in waiting else None} for p in board.notices]
+    shown = [p for p in board.notices if there is None or p not in board.book.warnings]
+    return [{**_notice(p), "href": there if p in waiting else None} for p in shown]
 
 
 def _notice(problem: Problem) -> dict[str, Any]:
