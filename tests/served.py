@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -16,6 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from scorecard.cli.main import execute
+from scorecard.cli.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,16 @@ def command(folder: Path, *words: str, timeout: float = 60.0) -> subprocess.Comp
     """One `scorecard` command in a folder."""
     line = [sys.executable, "-m", "scorecard", *words]
     return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False, timeout=timeout)
+
+
+def inside(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The same command in this process, which has its imports already."""
+    session = Session(out=io.StringIO(), err=io.StringIO())
+    with contextlib.chdir(folder):
+        status = execute(session, list(words))
+    assert isinstance(session.out, io.StringIO)
+    assert isinstance(session.err, io.StringIO)
+    return subprocess.CompletedProcess(words, status, session.out.getvalue(), session.err.getvalue())
 
 
 @contextmanager

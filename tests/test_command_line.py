@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -12,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scorecard.cli.main import execute
-from scorecard.cli.session import Session
+from tests.served import inside as scorecard
 
 BOOK = """
 version: 1
@@ -46,16 +44,6 @@ def process(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """The command as a shell runs it."""
     command = [sys.executable, "-m", "scorecard", *words]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
-
-
-def scorecard(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The same command in this process, which has its imports already."""
-    session = Session(out=io.StringIO(), err=io.StringIO())
-    with contextlib.chdir(folder):
-        status = execute(session, list(words))
-    assert isinstance(session.out, io.StringIO)
-    assert isinstance(session.err, io.StringIO)
-    return subprocess.CompletedProcess(words, status, session.out.getvalue(), session.err.getvalue())
 
 
 def test_refresh_then_values_in_every_format(folder: Path) -> None:

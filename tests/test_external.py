@@ -21,6 +21,7 @@ from scorecard.refresh.pull import pull_source
 from scorecard.refresh.run import Refresher
 from scorecard.warehouse.duck import DuckWarehouse
 from scorecard.warehouse.engine import NOTHING, Load, Touched
+from tests.amounts import times
 from tests.warehouse_house import NOW, day, good, rows_of, source, warehouse_in
 
 HEAD = """
@@ -222,7 +223,7 @@ def test_keys_that_do_nothing_are_warned_of(tmp_path: Path) -> None:
 ROW = st.tuples(st.integers(1, 5), st.sampled_from(["ana", "ben"]), st.integers(0, 3))
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(4), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables=st.lists(st.lists(ROW, max_size=6), min_size=2, max_size=3))
 def test_readings_after_any_changes_are_those_of_the_rows(
     house: DuckWarehouse, tmp_path: Path, tables: list[list[Any]]

@@ -17,6 +17,7 @@ from scorecard.book.model.source import Check, Keep, Source
 from scorecard.ground.errors import Refused
 from scorecard.warehouse.duck import DuckWarehouse
 from scorecard.warehouse.engine import Decision, Load, Touched
+from tests.amounts import times
 from tests.warehouse_house import NOW, day, good, load, order, rows_of, source, warehouse_in
 
 ANYTHING = [Check("rows", drop_at_most=1.0), Check("newest", back_at_most=10**9)]
@@ -133,7 +134,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(4), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mode=st.sampled_from(["replace", "upsert", "append"]), steps=st.lists(STEP, min_size=3, max_size=6))
 def test_any_generation_comes_back_as_it_was(
     house: DuckWarehouse, mode: str, steps: list[tuple[str, Any, bool]]

@@ -22,7 +22,7 @@ from scorecard.ground.errors import Conflict
 from scorecard.journal.journal import Journal
 from scorecard.warehouse.duck import DuckWarehouse
 from scorecard.warehouse.engine import Decision
-from tests.served import command, served
+from tests.served import command, inside, served
 from tests.test_generations import approve, roll_back
 from tests.warehouse_house import NOW, day, good, load, order, rows_of, source, text, warehouse_in
 
@@ -168,7 +168,7 @@ def company(folder: Path, tickets: int = 60, fifth: int = 6) -> None:
 
 
 def said(folder: Path, now: str, *words: str, status: int = 0) -> Any:
-    done = command(folder, "--now", f"2026-09-{now}:00Z", "--format", "json", *words)
+    done = inside(folder, "--now", f"2026-09-{now}:00Z", "--format", "json", *words)
     assert done.returncode == status, done.stderr
     return json.loads(done.stdout)
 
