@@ -15,7 +15,8 @@ run: $(VENV)/.run
 test: $(VENV)/.test lint
 	@$(BIN)/python tests/browser_setup.py
 	@$(BIN)/python tests/mariadb_setup.py
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q -m alone
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone and not faults"
 
 # The random histories and kills again, ten times as many: before a release, and after work on what they guard.
 long: $(VENV)/.test

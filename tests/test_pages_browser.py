@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -209,6 +208,7 @@ def test_metrics_can_be_found(calm: str, open_page: Any) -> None:
 # -- live ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_a_changed_number_is_on_the_glass_within_a_second(served: Served, open_page: Any) -> None:
     pages = [open_page(url(served, "/processes/ticket-resolution")), open_page(url(served, "/wall/support-floor"))]
     for page in pages:
@@ -220,9 +220,7 @@ def test_a_changed_number_is_on_the_glass_within_a_second(served: Served, open_p
         pages[0].wait_for_selector(f'[data-metric=backlog] .digits:text-is("{value:.0f}")', timeout=3000)
         times.append(time.monotonic() - began)
         assert pages[0].locator("[data-metric=backlog] .number.changed").count() == 1
-    # `benchmarks/glass.py` holds it to a second, alone; here other tests want the processors too while two pages draw.
-    crowded = max(1.5, os.getloadavg()[0] / (os.cpu_count() or 1))
-    assert sorted(times)[2] < crowded, (times, crowded)
+    assert sorted(times)[2] < 1.0, times
     expect(pages[1].locator(".tile[data-metric=backlog] footer b")).to_have_text("705")
 
 

@@ -46,7 +46,6 @@ from scorecard.judgement.status import Evidence, Status, verdict
 from scorecard.judgement.targets import Target, Versus
 from scorecard.measures.values import Cell, Measured, Series
 from scorecard.warehouse.engine import Standing
-from tests.amounts import times
 from tests.measuring import formula
 
 NOW = datetime(2026, 9, 28, 8, tzinfo=UTC)  # a Monday
@@ -187,7 +186,7 @@ WEIRD = st.one_of(st.none(), st.floats(0, 60), st.sampled_from([math.inf, -math.
 CHANCE = st.one_of(st.none(), st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0, math.nan, math.inf]))
 
 
-@settings(deadline=None, max_examples=times(500))
+@settings(deadline=None, max_examples=1500)
 @given(data=st.data())
 def test_nothing_stale_missing_thin_held_or_young_is_green_whatever_the_clock_and_whoever_says(
     data: st.DataObject,
