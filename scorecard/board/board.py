@@ -315,7 +315,7 @@ class Board:
                 yield name, group.periods, partial(self.readings.fresh_until, name, group)
         else:
             for (name, _, _), rows in self.readings.items():
-                yield name, rows.periods, lambda p, r=rows: {r.fresh_until(r.places[p.label])}  # type: ignore[misc]
+                yield name, rows.periods, partial(_fresh_until, rows)
 
     def statuses(self, now: datetime) -> Mapping[Status, int]:
         """How many metrics stand in each colour in their last closed period (the whole, not the slices)."""
@@ -333,3 +333,7 @@ def _check_known(grain: str) -> None:
         raise Refused(
             Problem(f"'{grain}' is no grain", hint=did_you_mean(grain, GRAINS) or f"one of {', '.join(GRAINS)}")
         )
+
+
+def _fresh_until(line: Line, period: Period) -> set[datetime | None]:
+    return {line.fresh_until(line.places[period.label])}

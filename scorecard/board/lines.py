@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from scorecard.board.line import Line
 from scorecard.board.reading import SeriesKey
 from scorecard.ground.periods.calendar import Period
-from scorecard.measures.table import Group, GroupKey
+from scorecard.measures.table import Group, GroupKey, InGroups
 from scorecard.measures.values import Series
 
 FreshUntil = Callable[[str, Group, Period], set[datetime | None]]
 """(metric, its group, period) → after which moments the readings of its slices are no longer shown in their colour."""
 
 
-class Lines(Mapping[SeriesKey, Line]):
+class Lines(InGroups[Line]):
     """Lines by their keys. Whoever asks first, the line is the same: all that it is made of is fixed."""
 
     def __init__(
@@ -39,18 +39,6 @@ class Lines(Mapping[SeriesKey, Line]):
                 raise KeyError(key)
             found = self._made.setdefault(key, self._make(key, group.of(key[2])))
         return found
-
-    def __contains__(self, key: object) -> bool:
-        if not isinstance(key, tuple) or len(key) != 3:
-            return False
-        group = self.groups.get((key[0], key[1]))
-        return group is not None and key[2] in group.slices
-
-    def __iter__(self) -> Iterator[SeriesKey]:
-        return ((name, grain, s) for (name, grain), group in self.groups.items() for s in group.slices)
-
-    def __len__(self) -> int:
-        return sum(len(group.slices) for group in self.groups.values())
 
     def made(self) -> dict[SeriesKey, Line]:
         """Those that somebody has asked for so far."""

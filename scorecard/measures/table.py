@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import overload
+from typing import TypeVar, overload
 
 from scorecard.ground.periods.calendar import Period
 from scorecard.measures.slices import Slice
 from scorecard.measures.values import Cell, Series, SeriesKey
 
+T = TypeVar("T")
 GroupKey = tuple[str, str]
 """(metric, grain)."""
 NOWHERE: frozenset[int] = frozenset()
@@ -93,10 +94,26 @@ class Group:
         return self._made.setdefault(slice_, self.make(slice_)) if found is None else found
 
 
-class Table(Mapping[SeriesKey, Series]):
-    """Series by their keys, held in groups."""
+class InGroups(Mapping[SeriesKey, T]):
+    """What there is one of for each series of some groups; ``__getitem__`` is for those who know what."""
 
-    __slots__ = ("groups",)
+    groups: Mapping[GroupKey, Group]
+
+    def __contains__(self, key: object) -> bool:
+        if not isinstance(key, tuple) or len(key) != 3:
+            return False
+        group = self.groups.get((key[0], key[1]))
+        return group is not None and key[2] in group.slices
+
+    def __iter__(self) -> Iterator[SeriesKey]:
+        return ((name, grain, s) for (name, grain), group in self.groups.items() for s in group.slices)
+
+    def __len__(self) -> int:
+        return sum(len(group.slices) for group in self.groups.values())
+
+
+class Table(InGroups[Series]):
+    """Series by their keys, held in groups."""
 
     def __init__(self, groups: Mapping[GroupKey, Group]) -> None:
         self.groups = groups
@@ -111,18 +128,6 @@ class Table(Mapping[SeriesKey, Series]):
         """As of any mapping, without an exception for each series that is not there."""
         group = self.groups.get((key[0], key[1]))
         return default if group is None or key[2] not in group.slices else group.of(key[2])
-
-    def __contains__(self, key: object) -> bool:
-        if not isinstance(key, tuple) or len(key) != 3:
-            return False
-        group = self.groups.get((key[0], key[1]))
-        return group is not None and key[2] in group.slices
-
-    def __iter__(self) -> Iterator[SeriesKey]:
-        return ((name, grain, s) for (name, grain), group in self.groups.items() for s in group.slices)
-
-    def __len__(self) -> int:
-        return sum(len(group.slices) for group in self.groups.values())
 
     def without(self, names: Collection[str]) -> Table:
         """The same but for some metrics."""
