@@ -20,6 +20,7 @@ from scorecard.views.address import Address, mail, outside
 from scorecard.views.charts import chart
 from scorecard.views.rows import _point
 from scorecard.views.shell import Frame, opening_page, page_for
+from scorecard.views.wording import UTC_MOMENT, local_moments
 from tests.fixtures import northwind
 from tests.fixtures.northwind import NOW
 
@@ -118,6 +119,17 @@ def test_what_is_stale_now_is_grey_now_and_says_what_it_was(board: Board) -> Non
     row = rows(page(board, "/processes/invoicing"))["invoice_days"]
     assert (row["status"], row["word"], row["reason"]) == ("grey", "Stale", "stale")
     assert "it was" in row["because"]
+
+
+def test_what_cannot_be_said_shows_no_change_and_says_times_by_the_local_clock(board: Board) -> None:
+    stale = rows(page(board, "/processes/ticket-resolution", now=NOW + timedelta(days=40)))["first_reply_p90"]
+    assert (stale["status"], stale["change"]) == ("grey", None), "a fall that a late source made is none"
+    said = "no new data since 2026-11-13T23:00:00Z; it was: 4 is over 3"
+    assert local_moments(said, "Europe/Berlin", NOW) == "no new data since 14 Nov, 00:00; it was: 4 is over 3"
+    assert local_moments("until 2025-07-01T10:00:00Z", "America/New_York", NOW) == "until 1 Jul 2025, 06:00"
+    assert local_moments("at 2026-09-28", "Europe/Berlin", NOW) == "at 2026-09-28", "a day is said as it stands"
+    for key, value in walk(page(board, "/processes/ticket-resolution", now=NOW + timedelta(days=40))):
+        assert key != "because" or not UTC_MOMENT.search(value)
 
 
 def test_what_will_be_stale_carries_the_moment_and_the_sentence(board: Board) -> None:

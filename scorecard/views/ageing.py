@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from scorecard.board.reading import Reading
-from scorecard.ground.clock import utc_text
 from scorecard.views.theme import word
-from scorecard.views.wording import clock_text, milliseconds
+from scorecard.views.wording import clock_text, local_moments, milliseconds
 
 Mark = list[Any]
 """[status, fresh until (ms or None), whether it counts], and under an override also [until (ms or None), judged status]."""
@@ -24,23 +23,32 @@ def mark(reading: Reading, counts: bool) -> Mark:
 
 def standing(reading: Reading, zone: str, now: datetime) -> dict[str, Any]:
     """Status, word and reason with the sentence, as they are and as they will be once they are stale or an override ends."""
-    loaded = clock_text(reading.loaded_at, zone, now) or utc_text(reading.loaded_at) or "ever"
+    since = _since(reading, zone, now)
     said = reading.override
+    because = local_moments(reading.because, zone, now)
     judged = None
     if said is not None:
         judged = {
-            **_as_judged(reading.judged, said.reason, said.because, said.conclusive),
-            "stale": sentence(f"no good load since {loaded}; it was: {said.because}"),
+            **_as_judged(reading.judged, said.reason, local_moments(said.because, zone, now), said.conclusive),
+            "stale": sentence(f"{since}; it was: {local_moments(said.because, zone, now)}"),
         }
     return {
-        **_as_judged(reading.status, reading.reason, reading.because, reading.conclusive),
-        "stale": sentence(f"no good load since {loaded}; it was: {reading.because}"),
+        **_as_judged(reading.status, reading.reason, because, reading.conclusive),
+        "stale": sentence(f"{since}; it was: {because}"),
         "fresh": milliseconds(reading.fresh_until),
         "until": None if said is None else milliseconds(said.override.until),
         "judged": judged,
         "by": None if said is None else said.override.by,
         "tags": [*_said_tags(reading, zone, now), *_thin_tags(reading)],
     }
+
+
+def _since(reading: Reading, zone: str, now: datetime) -> str:
+    """What it will have been waiting for when it turns grey: rows newer than it has, or a load that succeeds."""
+    quiet, fresh = reading.quiet_until, reading.fresh_until
+    if quiet is not None and fresh is not None and quiet <= fresh and reading.data_until is not None:
+        return f"no new data since {clock_text(reading.data_until, zone, now)}"
+    return f"no good load since {clock_text(reading.loaded_at, zone, now) or 'ever'}"
 
 
 def _as_judged(status: Any, reason: str, because: str, conclusive: bool | None) -> dict[str, Any]:

@@ -197,4 +197,5 @@ def _layout(metric: Metric, colours: Any, count: int, ticks: int) -> dict[str, A
             "tickformat": ",~g",
         },
         "dragmode": "pan",
+        "separators": ".\u202f",  # as everywhere else: narrow spaces between thousands
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +24,8 @@ PREVIOUS = {
     "quarter": "last quarter",
     "year": "last year",
 }
+
+UTC_MOMENT = re.compile(r"\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z")
 
 
 def plain(number: float, decimals: int | None = None) -> str:
@@ -63,8 +66,11 @@ def range_text(metric: Metric, heading: Projection) -> str | None:
 
 
 def change(metric: Metric, reading: Reading) -> dict[str, str] | None:
-    """Value against the previous period: arrow, amount, and whether that is better by the metric's direction."""
-    if reading.value is None or reading.previous is None:
+    """Value against the previous period: arrow, amount, and whether that is better by the metric's direction.
+
+    None where either is missing, and where nothing can be said of the value: no fall is shown that a late source made.
+    """
+    if reading.status == "grey" or reading.value is None or reading.previous is None:
         return None
     difference = reading.value - reading.previous
     if metric.percent:
@@ -107,6 +113,11 @@ def clock_text(moment: datetime | None, zone: str, now: datetime) -> str | None:
     if local.date() == here.date():
         return f"{local:%H:%M}"
     return f"{local.day} {local:%b}{'' if local.year == here.year else f' {local.year}'}, {local:%H:%M}"
+
+
+def local_moments(text: str, zone: str, now: datetime) -> str:
+    """A sentence with its UTC moments (``2026-09-28T05:00:00Z``) as the organisation's clocks and calendars say them."""
+    return UTC_MOMENT.sub(lambda found: clock_text(datetime.fromisoformat(found[0]), zone, now) or found[0], text)
 
 
 def day_text(day: date) -> str:

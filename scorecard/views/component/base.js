@@ -48,7 +48,7 @@
   S.shown = function (item, now) {
     if (item.judged && ended(item.until, now)) item = Object.assign({}, item, item.judged, { judged: null, until: null, by: null, tags: without(item.tags, ["said"]) });
     if (!S.isStale(item, now)) return item;
-    return Object.assign({}, item, { status: "grey", word: "Stale", reason: "stale", because: item.stale, turned: true, thin: false, by: null, tags: without(item.tags, ["said", "thin"]) });
+    return Object.assign({}, item, { status: "grey", word: "Stale", reason: "stale", because: item.stale, turned: true, thin: false, change: null, by: null, tags: without(item.tags, ["said", "thin"]) });
   };
 
   const ORDER = ["red", "amber", "grey", "green", "neutral"];
