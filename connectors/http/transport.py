@@ -86,6 +86,7 @@ class Transport:
         self._session.auth = lambda prepared: prepared  # else requests looks for passwords in ~/.netrc
         ca = request.options.get("ca")
         self._verify: str | None = None if ca is None else str(may_read(request.folder / str(ca), request))
+        self._settings: dict[tuple[str, str], Mapping[str, Any]] = {}
         adapter = Adapter(self._peers)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
@@ -228,7 +229,7 @@ class Transport:
                 prepared.headers.update(self._auth.sign(outgoing))
             elif not asked.alone:
                 prepared.headers.pop("Cookie", None)  # cookies know hosts, not ports
-            settings = self._session.merge_environment_settings(prepared.url, {}, True, self._verify, None)
+            settings = self._surroundings(prepared.url)
             waits = (min(CONNECT_SECONDS, left), min(SILENCE_SECONDS, left))
             return self._session.send(prepared, allow_redirects=False, timeout=waits, **settings)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError, ValueError) as problem:
@@ -239,6 +240,14 @@ class Transport:
                     f"{self.shown(address)} leads to an address that may not be asked", hint=reason
                 ) from None
             raise unreachable(problem, self.shown(address), self.redaction) from None
+
+    def _surroundings(self, address: str) -> Mapping[str, Any]:
+        """What the environment says of proxies and certificates, asked once a host: it is asked for hundreds of pages."""
+        scheme, host = urlsplit(address)[:2]
+        if (scheme, host) not in self._settings:
+            said = self._session.merge_environment_settings(address, {}, True, self._verify, None)
+            self._settings[scheme, host] = said
+        return self._settings[scheme, host]
 
     def _pace(self) -> None:
         """Waits where more requests than the source's ``limits.per_minute`` would leave within a minute."""

@@ -17,6 +17,9 @@ SAMPLE_ROWS = 20_000
 CANDIDATES = ("boolean", "integer", "double", "date", "timestamp")
 STRAY_AT_MOST = 0.05
 """However much a source may put aside: with more odd values than this, a column is not of the other values' type."""
+LEAST_TRIED = 200
+"""So many values more than may be odd are tried for every type before a type is tried on all."""
+FILLED = "v IS NOT NULL AND trim(v) <> ''"
 WORDS = {"boolean": "boolean", "integer": "integer", "double": "double", "date": "date", "timestamp": "timestamp"}
 
 
@@ -159,27 +162,36 @@ class Planner:
             return Shape(name, "text", "VARCHAR", inferred=True, key=key)
         rows = f"({' UNION ALL '.join(parts)}{'' if limit is None else f' LIMIT {limit}'})"
         kinds = CANDIDATES if self.order.source.kind != "sql" else ("date", "timestamp")
-        plan = Plan((), (), "UTC", "UTC", self.comma)
-        tests = ", ".join(f"count(*) FILTER ({_fits(kind, plan)})" for kind in kinds)
-        # All rows are fetched, for an unfinished result would be in the way of whoever unregisters the relation.
-        (row,) = self.cursor.execute(
-            f"SELECT count(*), {tests} FROM {rows} WHERE v IS NOT NULL AND trim(v) <> ''"
-        ).fetchall()
-        total, *fits = row
+        total = self._count(rows, ())[0]
         if total == 0:
             if limit is not None:
                 return self._inferred(name, raws, None)
             self.open.add(name)
             return Shape(name, "text", "VARCHAR", inferred=True, key=key)
+        allowed = 0 if key else int(min(self.order.source.quarantine_at_most, STRAY_AT_MOST) * total)
+        # More misfits than allowed among the first rows rule a type out; what most columns are not need not be tried on all.
+        first, *fits = self._count(f"(SELECT v FROM {rows} WHERE {FILLED} LIMIT {LEAST_TRIED + allowed})", kinds)
+        left = [kind for kind, fit in zip(kinds, fits, strict=True) if first - fit <= allowed]
+        fitting = dict(zip(kinds, fits, strict=True))
+        if left and first < total:
+            fitting = dict(zip(left, self._count(rows, left)[1:], strict=True))
         self.open.discard(name)
-        by_kind = dict(zip(kinds, fits, strict=True))
+        by_kind = {kind: fitting[kind] if kind in left else 0 for kind in kinds}
         best = next((kind for kind in kinds if by_kind[kind] == total), None)
         if best is None and not key:
             likely = max((k for k in kinds if k != "boolean"), key=lambda k: by_kind[k])
             odd = total - by_kind[likely]
-            best = likely if odd <= min(self.order.source.quarantine_at_most, STRAY_AT_MOST) * total else None
+            best = likely if odd <= allowed else None
         kind = best or "text"
         return Shape(name, kind, TYPES[kind], inferred=True, key=key)
+
+    def _count(self, rows: str, kinds: Sequence[str]) -> tuple[int, ...]:
+        """How many values ``v`` of the rows there are, and how many of them fit each kind."""
+        plan = Plan((), (), "UTC", "UTC", self.comma)
+        tests = "".join(f", count(*) FILTER ({_fits(kind, plan)})" for kind in kinds)
+        # All rows are fetched, for an unfinished result would be in the way of whoever unregisters the relation.
+        (row,) = self.cursor.execute(f"SELECT count(*){tests} FROM {rows} WHERE {FILLED}").fetchall()
+        return tuple(row)
 
 
 def _fits(kind: str, plan: Plan) -> str:
