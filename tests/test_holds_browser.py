@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from scorecard.views.wording import UTC_MOMENT
 from tests.browser_setup import installed
 from tests.served import served
 from tests.test_holds import company, said
@@ -28,6 +29,8 @@ def test_a_held_load_is_approved_and_taken_back_by_hand(tmp_path: Path) -> None:
         notice.get_by_role("link").click()
         card = page.locator("[data-source=tickets]")
         expect(card.locator(".hold")).to_contain_text("2 rows pulled; the table would have 2")
+        expect(card.locator(".hold")).to_contain_text("the newest row would go back from")
+        assert not UTC_MOMENT.search(page.inner_text("body")), "people read their own clock"
         card.get_by_role("button", name="Approve").click()
         dialog = page.get_by_role("dialog")
         expect(dialog.get_by_role("button", name="Approve")).to_be_disabled()

@@ -20,7 +20,7 @@ from scorecard.views.pages.metrics import chosen, metric_page, metrics_page
 from scorecard.views.pages.organization import organization_page
 from scorecard.views.pages.scorecards import card_href, scorecard_page
 from scorecard.views.pages.walls import wall_page
-from scorecard.views.wording import milliseconds, span_text
+from scorecard.views.wording import local_moments, milliseconds, span_text
 
 WITHOUT_PERIOD = ("data", "wall", "missing", "opening")
 
@@ -185,7 +185,7 @@ def _frame(board: Board, address: Address, frame: Frame) -> dict[str, Any]:
         "timezone": book.organization.timezone,
         "organization": book.organization.name,
         "nav": [{"text": text, "href": address.to(path), "current": here} for text, path, here in places],
-        "notices": _notices(board, address),
+        "notices": _notices(board, address, frame.now),
         "tab": book.organization.name if not first else f"{_tab(board, address)} · {book.organization.name}",
     }
 
@@ -205,7 +205,7 @@ def _tab(board: Board, address: Address) -> str:
             return "Not found"
 
 
-def _notices(board: Board, address: Address) -> list[dict[str, Any]]:
+def _notices(board: Board, address: Address, now: datetime) -> list[dict[str, Any]]:
     """What is wrong, on every page; what waits for a person leads to where it is decided.
 
     What `check` would advise is for those who write metrics.yaml, and stands with the data.
@@ -213,12 +213,19 @@ def _notices(board: Board, address: Address) -> list[dict[str, Any]]:
     waiting = board.held.notices()
     there = None if address.steps == ("data",) else address.to("/data")
     shown = [p for p in board.notices if there is None or p not in board.book.warnings]
-    return [{**_notice(p), "href": there if p in waiting else None} for p in shown]
+    return [
+        {**_notice(p, board.book.organization.timezone, now), "href": there if p in waiting else None} for p in shown
+    ]
 
 
-def _notice(problem: Problem) -> dict[str, Any]:
+def _notice(problem: Problem, zone: str, now: datetime) -> dict[str, Any]:
     place = None if problem.place is None else str(problem.place)
-    return {"message": problem.message, "place": place, "hint": problem.hint, "severity": problem.severity}
+    return {
+        "message": local_moments(problem.message, zone, now),
+        "place": place,
+        "hint": problem.hint,
+        "severity": problem.severity,
+    }
 
 
 def _pickers(board: Board, page: Mapping[str, Any], address: Address, now: datetime) -> dict[str, Any]:

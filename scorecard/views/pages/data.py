@@ -14,7 +14,7 @@ from scorecard.views.address import Address
 from scorecard.views.pages.holds import decided_text, holds_of
 from scorecard.views.pages.quarantine import rows_put_aside
 from scorecard.views.pages.turns import remarks_of, schedule_line, turn_of
-from scorecard.views.wording import clock_text, counted, milliseconds, plain
+from scorecard.views.wording import clock_text, counted, local_moments, milliseconds, plain
 from scorecard.warehouse.engine import Load
 
 HISTORY = 60
@@ -58,6 +58,7 @@ def _source(
     zone = board.book.organization.timezone
     declared = board.book.sources.get(state.name)
     status, said = _standing(state, now)
+    problem = state.problem and local_moments(state.problem, zone, now)
     used = [m for m in board.book.metrics.values() if m.source == state.name]
     return {
         "name": state.name,
@@ -68,8 +69,8 @@ def _source(
         "reason": "target" if status == "green" else "stale",
         "fresh": milliseconds(state.fresh_until) if status == "green" else None,
         "stale": "No good load in time: its numbers are shown grey.",
-        "because": state.problem or "",
-        "problem": state.problem,
+        "because": problem or "",
+        "problem": problem,
         "hint": state.hint,
         "loaded": milliseconds(state.loaded_at),
         "loaded_text": clock_text(state.loaded_at, zone, now),
@@ -155,7 +156,7 @@ def _load(load: Load, zone: str, now: datetime) -> dict[str, Any]:
         "seconds": f"{load.seconds:.2f} s" if load.seconds < 10 else f"{load.seconds:.0f} s",
         "counts": [number for _, number in _counts(load)],
         "generation": load.generation,
-        "problem": load.problem,
+        "problem": load.problem and local_moments(load.problem, zone, now),
         "decided": decided_text(load, zone, now),
         "warnings": sum(1 for p in load.problems if p.severity == "warning"),
     }

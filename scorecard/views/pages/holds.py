@@ -7,7 +7,7 @@ from typing import Any
 
 from scorecard.board.board import Board
 from scorecard.board.holds import Shelf
-from scorecard.views.wording import clock_text, counted, milliseconds, plain
+from scorecard.views.wording import clock_text, counted, local_moments, milliseconds, plain
 from scorecard.warehouse.engine import Decision, Kept, Load, Move, Waiting
 
 MOVES = 12
@@ -35,7 +35,11 @@ def _hold(board: Board, waiting: Waiting, zone: str, now: datetime) -> dict[str,
         "at": milliseconds(waiting.at),
         "at_text": clock_text(waiting.at, zone, now),
         "counts": counts,
-        "reasons": [p.message.removeprefix(f"{load.source}: ") for p in load.problems if p.severity == "error"],
+        "reasons": [
+            local_moments(p.message.removeprefix(f"{load.source}: "), zone, now)
+            for p in load.problems
+            if p.severity == "error"
+        ],
         "moves": [_move(board, move) for move in load.moves[:MOVES]],
         "more": max(0, len(load.moves) - MOVES),
     }
