@@ -7,7 +7,6 @@ A row expression and a condition read one row; an aggregate is arithmetic of ``r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from scorecard.book.model.metric import Expression
 from scorecard.book.notes import Notes
 from scorecard.book.outline import Doubt, Outline, outline
 from scorecard.ground.errors import Place, Problem, Refused
+from scorecard.ground.values import dataclass
 from scorecard.ground.yamlfile import YamlText
 
 if TYPE_CHECKING:

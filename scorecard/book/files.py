@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import takewhile
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from scorecard.book.shapes.records import Fields
 from scorecard.book.shipped import PACKS, PackUse, pack_of, take
 from scorecard.book.texts import ON_DISK, Texts
 from scorecard.ground.errors import Place, Problem, did_you_mean
+from scorecard.ground.values import dataclass
 from scorecard.ground.yamlfile import YamlList, YamlMap, YamlNode, YamlText, parse
 
 SECTIONS = ("sources", "teams", "processes", "panels", "reviews", "metrics")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from scorecard.ground.errors import Place, Problem
+from scorecard.ground.values import dataclass
 from scorecard.ground.yamlfile import YamlNode, YamlText
 
 SHORTEST_SECRET = 4

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from connectors.names import RESERVED
 from scorecard.book.functions import AGGREGATES, FORMULA_FUNCTIONS, FORMULA_WORDS, TYPES, Kind
+from scorecard.ground.values import dataclass
 
 Form = Literal[
     "column", "number", "text", "constant", "group", "minus", "arithmetic", "joined", "compare", "in", "between", "like", "is",

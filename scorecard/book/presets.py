@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from scorecard.book.notes import Notes, shown
 from scorecard.book.shapes.records import Fields
 from scorecard.book.shapes.scalars import Anything, kind_of
 from scorecard.ground.errors import did_you_mean
+from scorecard.ground.values import dataclass
 from scorecard.ground.yamlfile import YamlList, YamlMap, YamlNode, YamlText, parse
 
 PARAMETER = re.compile(r"<([a-z][a-z0-9_]*)(?:\|(slug|constant))?>")

@@ -7,7 +7,7 @@ taken; names are changed in the parsed file before anything is built, so that a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from scorecard.book.functions import Kind
@@ -18,6 +18,7 @@ from scorecard.book.shapes.metric import MEASURE_NAMES
 from scorecard.book.shapes.records import Fields
 from scorecard.book.shapes.scalars import MISSING
 from scorecard.ground.errors import did_you_mean
+from scorecard.ground.values import dataclass
 from scorecard.ground.yamlfile import YamlList, YamlMap, YamlNode, YamlText
 
 PACKS = Path(__file__).parent / "packs"

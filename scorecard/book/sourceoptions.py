@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -17,6 +16,7 @@ from scorecard.book.shapes.records import Fields
 from scorecard.book.shapes.scalars import named
 from scorecard.book.shapes.source import OF_KIND, PAGING
 from scorecard.ground.errors import did_you_mean
+from scorecard.ground.values import dataclass
 from scorecard.ground.yamlfile import YamlMap, YamlNode, YamlText
 
 SECRET_KEYS = frozenset({

@@ -7,7 +7,6 @@ In trees, ``rows``, ``days`` and ``workdays`` are columns of that name, ``sum_if
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 import sqlglot.expressions as exp
@@ -19,6 +18,7 @@ from scorecard.book.functions import Kind
 from scorecard.book.outline import Outline
 from scorecard.book.sqltokens import Mistake, token_mistakes
 from scorecard.book.sqltrees import tree_mistakes
+from scorecard.ground.values import dataclass
 
 _DUCKDB = DuckDB()
 _NAME = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)

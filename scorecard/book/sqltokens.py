@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from sqlglot.tokenizer_core import Token, TokenType
 
 from connectors.names import RESERVED, normalise
 from scorecard.book.functions import AGGREGATES, ALLOWED, OTHER_NAMES, ROW_FUNCTIONS, TYPES, Kind
 from scorecard.ground.errors import did_you_mean
+from scorecard.ground.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

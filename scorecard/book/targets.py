@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
 from connectors.names import normalise
@@ -14,9 +13,9 @@ from scorecard.book.shapes.scalars import MISSING
 from scorecard.book.units import read_change, read_limit, read_tolerance
 from scorecard.ground.errors import Place
 from scorecard.ground.periods import GRAINS, Grain
+from scorecard.ground.values import dataclass
 from scorecard.ground.yamlfile import YamlList, YamlMap, YamlNode, YamlText
-from scorecard.judgement.status import Better
-from scorecard.judgement.targets import FromSource, Glide, Relative, Target, Tolerance, Versus
+from scorecard.judgement.targets import Better, FromSource, Glide, Relative, Target, Tolerance, Versus
 
 Aim = float | tuple[float, float] | Glide | Relative | FromSource
 Limit = float | tuple[float, float]

@@ -6,11 +6,12 @@ import fnmatch
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from scorecard.ground.errors import Place, Problem
+from scorecard.ground.values import dataclass
 from scorecard.ground.yamlfile import read_text
 
 

@@ -155,6 +155,3 @@ def _problem(told: dict[str, Any]) -> Problem:
     """A problem as the running process told it."""
     place = None if told["file"] is None else Place(told["file"], told["line"] or 0, told["column"] or 0)
     return Problem(told["message"], place, told["hint"], told["severity"])
-
-
-COMMANDS = (check, tables)

@@ -12,7 +12,8 @@ import click
 
 from scorecard.cli.doors import session_of
 from scorecard.cli.filters import Filters, filtered
-from scorecard.cli.output import print_json, print_rows, reading_texts, status
+from scorecard.cli.output import print_json, print_rows, status
+from scorecard.cli.reading_rows import reading_texts
 from scorecard.cli.session import Session
 from scorecard.cli.working import Version, Work, working
 from scorecard.ground.errors import NotFound, Problem, did_you_mean

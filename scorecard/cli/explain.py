@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from scorecard.cli.doors import opened, session_of
-from scorecard.cli.output import local_text, print_json, print_rows, say_wrapped, status
+from scorecard.cli.output import print_json, print_rows, say_wrapped, status
+from scorecard.cli.reading_rows import local_text
 from scorecard.cli.session import Session
 from scorecard.ground.errors import Problem, Refused
 from scorecard.ground.numbers import print_value

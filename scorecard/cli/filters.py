@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from scorecard.ground.errors import Problem, Refused
+from scorecard.ground.values import dataclass
 
 if TYPE_CHECKING:
     from scorecard.board.board import Board

@@ -12,27 +12,11 @@ from pathlib import Path
 import click
 
 from scorecard import __version__
-from scorecard.cli import (
-    backtest,
-    check,
-    diff,
-    entering,
-    explain,
-    holds,
-    init,
-    lineage,
-    loads,
-    preview,
-    readings,
-    refresh,
-    schema,
-    serve,
-    tokens,
-)
-from scorecard.cli.output import FORMATS_HELP
+from scorecard.cli.commands import Commands
 from scorecard.cli.session import COLORS, FORMATS, Options, Session
 from scorecard.ground.errors import Problem, ScorecardError, did_you_mean
 
+EXIT_STATUS = "Exit status: 0 fine, 1 your input or a source is at fault, 2 wrong usage, 70 our own fault."
 GLOBAL = {
     "--config": "config",
     "--data": "data",
@@ -44,7 +28,7 @@ GLOBAL = {
 }
 
 
-@click.group(name="scorecard", epilog=FORMATS_HELP)
+@click.group(name="scorecard", cls=Commands, epilog=EXIT_STATUS)
 @click.version_option(__version__, prog_name="scorecard")
 @click.option("--config", default="metrics.yaml", show_default=True, help="The file with the definitions.")
 @click.option("--data", default="data", show_default=True, help="The data folder: warehouse, journal, running.json.")
@@ -60,28 +44,6 @@ def app(**_: object) -> None:
     The global options may also stand behind the command.
     """
     # Their values were taken off the line by split_options; they are declared here for --help.
-
-
-for command in (
-    *check.COMMANDS,
-    refresh.refresh,
-    readings.values,
-    entering.set_value,
-    explain.explain,
-    preview.preview,
-    diff.diff,
-    init.init,
-    backtest.backtest,
-    lineage.lineage,
-    loads.loads,
-    holds.approve,
-    holds.reject,
-    holds.rollback,
-    schema.schema,
-    serve.serve,
-    tokens.token,
-):
-    app.add_command(command)
 
 
 def split_options(arguments: Sequence[str]) -> tuple[Options, list[str]]:

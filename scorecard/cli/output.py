@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import re
-import textwrap
-import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from scorecard.cli.session import Session
-from scorecard.ground.numbers import NOTHING, print_against, print_value
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from scorecard.board.reading import Reading
-    from scorecard.ground.periods.calendar import Calendar
-    from scorecard.judgement.targets import Limit
 
 SIGNS = {"green": "●", "amber": "▲", "red": "■", "grey": "◌", "neutral": "○"}
 COLOURING = re.compile(r"\x1b\[[0-9;]*m")
 LEAST_ROOM = 20
 """Columns under which a last column is not cut any more: too little would be left to read."""
 COLOURS = {"green": "36", "amber": "33", "red": "31", "grey": "90", "neutral": "0"}
-READING_COLUMNS = (
-    "metric", "grain", "period", "slice", "value", "text", "status", "reason", "target", "amber", "n", "because",
-    "previous", "year_ago", "loaded_at", "data_until", "fresh_until",
-)  # fmt: skip
 
 
 def print_json(session: Session, value: object) -> None:
@@ -71,6 +55,8 @@ def print_rows(
 
 def visible(text: str) -> int:
     """How many columns a text takes: colours take none, and wide characters two."""
+    import unicodedata
+
     plain = COLOURING.sub("", text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in plain)
 
@@ -80,12 +66,16 @@ def say_wrapped(session: Session, text: str, indent: str = "  ") -> None:
     if session.width is None:
         session.say(text)
         return
+    import textwrap
+
     for line in textwrap.wrap(text, max(LEAST_ROOM, session.width), subsequent_indent=indent):
         session.say(line)
 
 
 def as_csv(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """CSV; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    import csv
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(headings)
@@ -98,57 +88,6 @@ def _harmless(cell: object) -> object:
     return "'" + cell if isinstance(cell, str) and cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
 
 
-def print_readings(session: Session, readings: Sequence[Reading]) -> None:
-    """Readings in the format asked for; JSON is the API's own answer."""
-    if session.options.format == "json":
-        print_json(session, {"readings": [r.as_json() for r in readings]})
-        return
-    if session.options.format == "csv":
-        print_rows(session, READING_COLUMNS, [reading_cells(r) for r in readings])
-        return
-    rows = [
-        (r.metric, r.period, "" if r.slice is None else r.slice[1], r.text, status(session, r.status), r.because)
-        for r in readings
-    ]
-    print_rows(session, ("metric", "period", "slice", "value", "status", "because"), rows)
-
-
-def reading_cells(reading: Reading) -> list[object]:
-    """A reading's values in the order of READING_COLUMNS."""
-    told = reading.as_json()
-    cells: list[object] = []
-    for name in READING_COLUMNS:
-        cell = told[name]
-        if isinstance(cell, dict):
-            cell = next(iter(cell.values()))
-        cells.append(" to ".join(map(str, cell)) if isinstance(cell, list) else cell)
-    return cells
-
-
-def reading_texts(reading: Reading, unit: str | None, decimals: int | None) -> tuple[str, str, str]:
-    """(value, target, amber limit) as printed beside each other, with as many digits as it takes to compare them.
-
-    Of a running period that has a pace: what was reached, and where that is heading.
-    """
-    limits = [_edges(reading.target), _edges(reading.amber)]
-    heading = reading.projected
-    judged = reading.value if heading is None else heading.value
-    value, *printed = print_against(judged, [*limits[0], *limits[1]], unit, decimals)
-    if heading is not None:
-        value = f"{print_value(reading.value, None if unit != 'percent' else unit, decimals)} → {value}"
-    target, amber = printed[: len(limits[0])], printed[len(limits[0]) :]
-    return value, " to ".join(target), " to ".join(amber)
-
-
-def _edges(limit: Limit | None) -> tuple[float, ...]:
-    return () if limit is None else limit if isinstance(limit, tuple) else (limit,)
-
-
-def local_text(calendar: Calendar, moment: datetime | None) -> str:
-    """A moment as the organisation's clocks show it: ``2026-09-28 09:58``."""
-    return NOTHING if moment is None else f"{calendar.at(moment):%Y-%m-%d %H:%M}"
-
-
 def status(session: Session, name: str) -> str:
     """A status as shape and word; coloured on a terminal. ``none``: there is no reading."""
     if name not in SIGNS:
@@ -157,6 +96,3 @@ def status(session: Session, name: str) -> str:
     if not session.coloured:
         return text
     return f"\x1b[{COLOURS[name]}m{text}\x1b[0m"
-
-
-FORMATS_HELP = "Exit status: 0 fine, 1 your input or a source is at fault, 2 wrong usage, 70 our own fault."

@@ -8,16 +8,8 @@ import click
 
 from scorecard.cli.doors import session_of
 from scorecard.cli.filters import Filters, filtered
-from scorecard.cli.output import (
-    READING_COLUMNS,
-    local_text,
-    print_json,
-    print_rows,
-    reading_cells,
-    reading_texts,
-    say_wrapped,
-    status,
-)
+from scorecard.cli.output import print_json, print_rows, say_wrapped, status
+from scorecard.cli.reading_rows import READING_COLUMNS, local_text, reading_cells, reading_texts
 from scorecard.cli.session import Session
 from scorecard.cli.working import Work, working
 from scorecard.ground.errors import NotFound, Problem, Refused, did_you_mean

@@ -6,7 +6,7 @@ import click
 
 from scorecard.cli.doors import opened, session_of
 from scorecard.cli.filters import Filters, filtered
-from scorecard.cli.output import print_readings
+from scorecard.cli.reading_rows import print_readings
 
 
 @click.command()

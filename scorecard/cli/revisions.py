@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from scorecard.cli.working import Version
 from scorecard.ground.errors import NotFound, Place, Problem, Refused
+from scorecard.ground.values import dataclass
 
 SECONDS = 30
 

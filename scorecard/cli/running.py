@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from scorecard.ground.errors import Problem, Unavailable
+from scorecard.ground.values import dataclass
 
 FILE = "running.json"
 HEADER = "X-Scorecard-Key"

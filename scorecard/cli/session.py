@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,6 +77,8 @@ class Session:
         """The terminal's columns; None where the output goes into a pipe or a file."""
         if self.options.width is not None or self.inside or not self.out.isatty():
             return self.options.width
+        import shutil
+
         return shutil.get_terminal_size().columns
 
     def clock(self) -> Clock:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scorecard.cli.doors import hand_over, opened_here
 from scorecard.cli.session import Session
 from scorecard.ground.errors import Problem
+from scorecard.ground.values import dataclass
 
 if TYPE_CHECKING:
     from scorecard.book.model import Book

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from scorecard.ground.values import dataclass
 
 Severity = Literal["error", "warning"]
 
@@ -86,6 +86,8 @@ class Unavailable(ScorecardError):
 
 def suggest(word: str, known: Iterable[str]) -> str | None:
     """The known word meant by a mistyped one, or None."""
+    import difflib  # only a mistake needs it
+
     choices = sorted(set(known))
     folded = {choice.lower().replace("-", "_"): choice for choice in reversed(choices)}
     close = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.6)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from scorecard.ground.errors import Place
+from scorecard.ground.values import dataclass
 
 Better = Literal["higher", "lower", "within"]
 Limit = float | tuple[float, float]

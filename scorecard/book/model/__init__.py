@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from scorecard.book.model.metric import Metric
 from scorecard.book.model.organization import ORGANIZATION, Organization, Panel, Person, Process, Review, Team
 from scorecard.book.model.source import Source
 from scorecard.ground.errors import NotFound, Place, Problem, did_you_mean
+from scorecard.ground.values import dataclass
 
 __all__ = ["Book", "Broken", "Expectation", "InlineTest"]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from scorecard.book.functions import Kind
 from scorecard.book.model.organization import Person
 from scorecard.ground.errors import Place
 from scorecard.ground.periods import Grain
-from scorecard.judgement.status import Better
-from scorecard.judgement.targets import Target, Tolerance, Versus
+from scorecard.ground.values import dataclass
+from scorecard.judgement.targets import Better, Target, Tolerance, Versus
 
 if TYPE_CHECKING:
     import sqlglot.expressions as exp

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, time
 from typing import Literal
 
 from scorecard.ground.errors import Place
+from scorecard.ground.values import dataclass
 
 ORGANIZATION = "organization"
 

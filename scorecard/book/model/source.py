@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from scorecard.ground.errors import Place
+from scorecard.ground.values import dataclass
 from scorecard.ground.yamlfile import YamlText
 
 ColumnType = Literal["timestamp", "date", "epoch_s", "epoch_ms", "double", "integer", "decimal", "text", "boolean"]
