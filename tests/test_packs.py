@@ -100,7 +100,7 @@ def test_a_choice_takes_what_its_formulas_are_made_of(tmp_path: Path) -> None:
     assert set(book.metrics) == {"backlog_days", "backlog", "tickets_resolved", "csat"}
     book = read(tmp_path, "[{pack: contact-centre, only: handle_time}]")
     assert metric(book, "handle_time").counter == ()  # they are not taken, so they are not named
-    left = "qa_score, critical_errors, support_cost"
+    left = "qa_score, critical_errors, support_cost, self_service_containment, active_customers, agents_employed, agents_left"
     book = read(tmp_path, f"[{{pack: contact-centre, without: [{left}]}}]")
     assert "cost_per_resolution" not in book.metrics  # made of support_cost
     assert {"service_level", "csat", "backlog_days"} <= set(book.metrics)
@@ -163,17 +163,18 @@ def test_mistakes_stand_at_the_include(include: str, word: str, tmp_path: Path) 
 
 def test_a_missing_source_is_one_error_that_says_how_to_supply_it(tmp_path: Path) -> None:
     found = said(tmp_path, '["pack:contact-centre"]')
-    assert len(found) == 2, found  # quality_checks and support_costs
-    assert found[0] == (
+    assert len(found) == 5, found  # agents, customer_counts, quality_checks, self_service_sessions, support_costs
+    assert found[2] == (
         "metrics.yaml:3:11: pack 'contact-centre' needs the source 'quality_checks' for critical_errors, qa_score, and none is defined"
         " (define it with the columns checked_at, passed, critical; or name yours: {pack: contact-centre, sources: {quality_checks: YOURS}};"
         " or leave its metrics out: {pack: contact-centre, without: [critical_errors, qa_score]})"
     )
     book, errors = read_lenient(tmp_path / "metrics.yaml")
-    assert len(errors) == 2
-    assert {"qa_score", "critical_errors", "support_cost", "cost_per_resolution"} == set(
-        book.broken
-    )  # the others go on
+    assert len(errors) == 5
+    assert set(book.broken) == {
+        "qa_score", "critical_errors", "support_cost", "cost_per_resolution", "self_service_containment",
+        "active_customers", "contact_rate", "agents_employed", "agents_left", "attrition",
+    }  # fmt: skip
     assert "csat" in book.metrics
 
 
