@@ -476,3 +476,27 @@ def test_a_target_beside_the_metrics_own_team_holds_for_the_whole(tmp_path: Path
     book = read(tmp_path, GOOD.replace("defaults: {", "defaults: {role: leading, ", 1) + more)
     (target,) = book.metrics["of_a_team"].targets
     assert (target.aim, target.team) == (3.0, None)
+
+
+def test_a_change_in_points_is_in_the_unit_of_its_metric(tmp_path: Path) -> None:
+    text = (
+        "version: 1\norganization: {name: X}\nsources: {s: {kind: csv, path: s.csv, every: 1h, time: t}}\n"
+        "defaults: {role: lagging, better: higher, source: s}\nmetrics:\n"
+        "  more: {change: {of: moved, versus: previous, as: points}, target: 1%}\n"  # before what it is of
+        "  moved: {change: {of: kept, versus: year_ago, as: points}, target: 2%, tolerance: 1pp}\n"
+        "  kept: {cumulative: {of: share, over: month}, target: 50%}\n"
+        "  share: {ratio: {of: count_if(a), to: rows}, unit: percent, decimals: 2}\n"
+        "  grown: {change: {of: paid, versus: previous}}\n"
+        "  dearer: {change: {of: paid, versus: previous, as: points}, target: 3}\n"
+        "  paid: {sum: b, unit: EUR}\n"
+    )
+    metrics = read_book(write(tmp_path, text)).metrics
+    assert {n: m.unit for n, m in metrics.items()} == {
+        "more": "percent", "moved": "percent", "kept": "percent", "share": "percent", "grown": "percent",
+        "dearer": "EUR", "paid": "EUR",
+    }  # fmt: skip
+    assert [metrics["more"].decimals, metrics["more"].targets[0].aim] == [2, 0.01]
+    round_about = text.replace("of: kept", "of: more")
+    with pytest.raises(Refused) as refused:
+        read_book(write(tmp_path, round_about))
+    assert any("moved" in str(p) and "more" in str(p) for p in refused.value.problems)  # a circle, said and survived

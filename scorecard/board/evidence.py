@@ -10,7 +10,6 @@ from scorecard.board.board import Stamp
 from scorecard.board.comparisons import Comparisons
 from scorecard.board.ingredients import Ingredients
 from scorecard.board.maturity import Maturity
-from scorecard.board.reading import SeriesKey
 from scorecard.book.calendars import Calendars
 from scorecard.book.model.metric import Age, Cohort, Cumulative, Manual, Metric, Ratio
 from scorecard.book.scope import adds_up, inherits_target, rests_on, sources_of
@@ -41,7 +40,6 @@ class Witness:
         self._stamps: dict[str, Stamp] = {}
         self._adding: dict[str, bool] = {}
         self._calendars = Calendars(made_of.book, made_of.calendar)
-        self._indexes: dict[SeriesKey, dict[str, int]] = {}
         self._loads: dict[tuple[str, frozenset[date], str, datetime], Freshness] = {}
         self._people: dict[str, list[str]] = {}
         self._calendars_of: dict[tuple[frozenset[Slice], str | None], tuple[Calendar, ...]] = {}
@@ -80,7 +78,7 @@ class Witness:
             data_until=data_until,
             held=self._held(metric, period),
             too_young=self._maturity.too_young(metric, period),
-            too_few=self._too_few(metric, slice_, period),
+            too_few=self._too_few(cell),
             has_target=entry is not None,
             aimless=None if entry is not None else self._without_row(metric),
             target=target,
@@ -240,35 +238,17 @@ class Witness:
         )
         return until, quiet_until(period.end, standing.data_until, source.quiet_for_seconds, calendar)
 
-    def _too_few(self, metric: Metric, slice_: Slice, period: Period) -> str | None:
-        """A formula is too few when one of its parts is."""
-        for part in self._judged_alike(metric):
-            cell = self._cell(part, slice_, period)
-            least = self._counted(part).min_sample
-            if cell is not None and cell.n is not None and cell.n < least > 1:
-                return f"'{part.title}' has only {cell.n} of the {least} needed"
-        return None
-
-    def _judged_alike(self, metric: Metric) -> tuple[Metric, ...]:
-        """The parts whose value in the same period counts: what a cumulative one runs up is looked at over other days."""
-        rest = self._rest(metric)
-        apart = {p.name for m in (metric, *rest) if isinstance(m.measure, Cumulative) for p in self._rest(m)}
-        return tuple(part for part in rest if part.name not in apart)
+    def _too_few(self, cell: Cell) -> str | None:
+        """A formula is too few when one of its parts is, in the period, window or cut in which it looks at it."""
+        if cell.few is None:
+            return None
+        name, n, least = cell.few
+        return f"'{self._of.book.metrics[name].title}' has only {n} of the {least} needed"
 
     def _counted(self, metric: Metric) -> Metric:
         """The metric whose observations a value is made of: of a cumulative one what it runs up."""
         measure = metric.measure
         return self._of.book.metrics[measure.of] if isinstance(measure, Cumulative) else metric
-
-    def _cell(self, metric: Metric, slice_: Slice, period: Period) -> Cell | None:
-        key = (metric.name, period.grain, slice_)
-        series = self._measured.series.get(key)
-        if series is None:
-            return None
-        if key not in self._indexes:
-            self._indexes[key] = {p.label: i for i, p in enumerate(series.periods)}
-        index = self._indexes[key].get(period.label)
-        return None if index is None else series.cells[index]
 
 
 def _sampled(metric: Metric, cell: Cell) -> Range | None:

@@ -90,14 +90,26 @@ def _each(written: Written, section: str, notes: Notes, build: Callable[[Entry],
 
 
 def _metrics(written: Written, notes: Notes) -> dict[str, Metric]:
-    """All metrics, in the files' order. Those that run up come last: their targets are in the unit of what they run up."""
-    found = _each(written, "metrics", notes, lambda entry: None if _runs_up(entry) else _metric(entry, {}, notes))
-    found |= _each(written, "metrics", notes, lambda entry: _metric(entry, found, notes) if _runs_up(entry) else None)
+    """All metrics, in the files' order. Those in the unit of another one, as their targets are, come after that one."""
+    waiting = {entry.name: of for entry in written.entries("metrics") if (of := _unit_of_another(entry)) is not None}
+    found = _each(written, "metrics", notes, lambda e: None if e.name in waiting else _metric(e, {}, notes))
+    while waiting:
+        ready = {name for name, of in waiting.items() if of not in waiting} or set(
+            waiting
+        )  # a circle is told elsewhere
+        found |= _each(written, "metrics", notes, lambda e: _metric(e, found, notes) if e.name in ready else None)  # noqa: B023
+        waiting = {name: of for name, of in waiting.items() if name not in ready}
     return {entry.name: found[entry.name] for entry in written.entries("metrics") if entry.name in found}
 
 
-def _runs_up(entry: Entry) -> bool:
-    return isinstance(entry.node, YamlMap) and "cumulative" in entry.node.entries
+def _unit_of_another(entry: Entry) -> str | None:
+    """The metric that a cumulative one, or a change, is of."""
+    for kind in ("cumulative", "change"):
+        node = entry.node.entries.get(kind, (None, None))[1] if isinstance(entry.node, YamlMap) else None
+        of = node.entries.get("of", (None, None))[1] if isinstance(node, YamlMap) else None
+        if isinstance(of, YamlText):
+            return of.text.strip()
+    return None
 
 
 def _metric(entry: Entry, others: Mapping[str, Metric], notes: Notes) -> Metric | None:

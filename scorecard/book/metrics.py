@@ -34,7 +34,8 @@ def read_defaults(file: BookFile, notes: Notes) -> None:
 def build_metric(entry: Entry, others: Mapping[str, Metric], notes: Notes) -> Metric | None:
     """The metric, or None where it has too little to be one; all its mistakes are noted.
 
-    ``others``: what a cumulative metric may run up; it has the unit and decimals of that, unless it says otherwise.
+    ``others``: what a cumulative metric or a change in points may be of; it has the unit and decimals of that, unless it says
+    otherwise.
     """
     check_name(entry.key, "metric", notes, dashes=False)
     fields = METRIC.fields(entry.node, f"metric '{entry.name}'", notes, entry.key)
@@ -44,14 +45,15 @@ def build_metric(entry: Entry, others: Mapping[str, Metric], notes: Notes) -> Me
     _check_required(draft, notes)
     measure = None if draft.kind is None else measure_of(draft, notes)
     unit, decimals = _unit(draft, measure, notes), draft.get("decimals")
-    of = others.get(measure.of) if isinstance(measure, Cumulative) else None
+    takes_unit = isinstance(measure, Cumulative) or (isinstance(measure, Change) and measure.as_ == "points")
+    of = others.get(measure.of) if isinstance(measure, Cumulative | Change) and takes_unit else None
     if of is not None:
         unit, decimals = of.unit if unit is None else unit, of.decimals if decimals is None else decimals
     split = _split(draft, notes)
     grain = _grain(draft, notes)
     judged = Judged(draft.owner, unit == "percent", draft.get("better"), "week" if grain is None else grain, split,
                     draft.get("better") is not None or draft.own("better"), sliced=draft.kind in NO_ROWS)  # fmt: skip
-    unknown = isinstance(measure, Cumulative) and of is None and unit is None  # what it runs up is reported elsewhere
+    unknown = takes_unit and of is None and unit is None  # what it is of is reported elsewhere
     targets = () if unknown else build_targets(fields, judged, notes)
     team, min_sample = _team(draft, notes), _min_sample(draft, notes)
     if measure is None:

@@ -6,14 +6,15 @@ A value is None where it cannot be said; nothing here divides by zero or lets an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import sqlglot.expressions as exp
 
-from scorecard.book.model.metric import Change, Cohort, Mean, Ratio, Stock, Sum
-from scorecard.measures.plan import Ages, Atom, Lowered
+from scorecard.book.model.metric import Change, Cohort, Cumulative, Mean, Ratio, Stock, Sum
+from scorecard.measures.plan import Ages, Atom, Lowered, Plan
 from scorecard.measures.states.additive import NOTHING, Amount, number
-from scorecard.measures.values import Cell
+from scorecard.measures.values import Cell, Few
 
 Number = float | None
 Look = Callable[[str, str], Number]
@@ -215,6 +216,23 @@ def formula_cell(tree: exp.Expression, look: Look, missing: Callable[[], str]) -
     """The value of a formula; ``missing`` says which part is not there."""
     value = finite(evaluate(tree, look))
     return Cell(value, missing=None if value is not None else missing())
+
+
+def too_few(plan: Plan, name: str, cell: Cell) -> Few | None:
+    """What a metric's cell has too few observations of: itself, or a part of it. A cumulative one needs as many as what it
+    runs up."""
+    metric = plan.lowered[name].metric
+    if isinstance(metric.measure, Cumulative):
+        metric = plan.lowered[metric.measure.of].metric
+    if cell.few is None and cell.n is not None and cell.n < metric.min_sample > 1:
+        return name, cell.n, metric.min_sample
+    return cell.few
+
+
+def made_of(plan: Plan, cell: Cell, parts: Iterable[tuple[str, Cell]]) -> Cell:
+    """The cell of a metric that was made of others' cells: too few where one of them is."""
+    found = next((few for name, part in parts if (few := too_few(plan, name, part)) is not None), None)
+    return cell if found is None else replace(cell, few=found)
 
 
 def lost_in(tree: exp.Expression, look: Look) -> str:

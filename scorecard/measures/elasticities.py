@@ -11,6 +11,7 @@ from scorecard.book.model.metric import Metric, Scaling
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.scaling import MOST_QUARTERS, Elasticity, elasticity
+from scorecard.measures.derive import made_of
 from scorecard.measures.place import Key
 from scorecard.measures.plan import Lowered, Plan
 from scorecard.measures.slices import Slice
@@ -58,11 +59,19 @@ class Elasticities:
         better = None if measure.quality is None else self.plan.lowered[measure.quality].metric.better
         wait = timedelta(seconds=max((m.final_after_seconds for p in one.parts for m in self._below(p)), default=0))
         final = [k for k, p in zip(span.keys, span.periods, strict=True) if p.end + wait <= scene.needs.now]
+        parts = [(name, self._by_key(scene, name, key[2])) for name in one.parts]
         found = []
         for index in range(len(span)):
             known = final[: index + 1][-MOST_QUARTERS:]
             pairs = tuple(_pair(output.get(k), given.get(k)) for k in known)
-            found.append(_cell(elasticity(pairs, tuple(quality.get(k) for k in known) if quality else (), better)))
+            cell = _cell(elasticity(pairs, tuple(quality.get(k) for k in known) if quality else (), better))
+            found.append(
+                made_of(
+                    self.plan,
+                    cell,
+                    [(name, cells[span.keys[index]]) for name, cells in parts if span.keys[index] in cells],
+                )
+            )
         return found
 
     def cut_cell(
@@ -76,8 +85,11 @@ class Elasticities:
         return None
 
     def _values(self, scene: Scene, name: str, slice_: Slice | None) -> dict[Key, float | None]:
+        return {k: c.value for k, c in self._by_key(scene, name, slice_).items()}
+
+    def _by_key(self, scene: Scene, name: str, slice_: Slice | None) -> dict[Key, Cell]:
         cells = scene.cells(self.plan.lowered[name], "quarter", slice_)
-        return {k: c.value for k, c in zip(scene.span[name, "quarter"].keys, cells, strict=True)}
+        return dict(zip(scene.span[name, "quarter"].keys, cells, strict=True))
 
     def _below(self, name: str) -> Iterator[Metric]:
         one = self.plan.lowered[name]

@@ -14,7 +14,7 @@ from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.targets import Versus
 from scorecard.measures.compare import PREVIOUS, YEAR_AGO, mean
 from scorecard.measures.cuts import INSTANT, Cut, Known
-from scorecard.measures.derive import bag_cell, base_cell, base_maker, change_cell, formula_cell, lost_in
+from scorecard.measures.derive import bag_cell, base_cell, base_maker, change_cell, formula_cell, lost_in, made_of
 from scorecard.measures.elapsed import elapsed
 from scorecard.measures.grid import Cells as Numbers
 from scorecard.measures.levels import Levels
@@ -228,29 +228,32 @@ class Scene:
         """The value in a period; with ``running``, cut as that one is (or of that one itself)."""
         measure = one.metric.measure
         if isinstance(measure, Change):
-            value = self._value(measure.of, grain, slice_, period, running)
             others = self.spans.others(period, measure.versus) or ()
-            found = [self._value(measure.of, grain, slice_, other, running) for other in others]
-            return change_cell(measure, value, mean(found))
+            own, *found = [self._part(measure.of, grain, slice_, p, running) for p in (period, *others)]
+            cell = change_cell(measure, own.value, mean(c.value for c in found))
+            return made_of(self.plan, cell, [(measure.of, c) for c in (own, *found)])
         assert isinstance(measure, Formula)  # noqa: S101 - the only other one with parts that is lowered
         tree = measure.expression.tree
+        parts: list[tuple[str, Cell]] = []
+
+        def read(name: str, where: Period) -> float | None:
+            parts.append((name, self._part(name, grain, slice_, where, running)))
+            return parts[-1][1].value
 
         def look(function: str, name: str) -> float | None:
             if function == "" and name in ("days", "workdays"):
                 return elapsed(self.needs, self.calendars.of(one.metric, slice_), one, name, period, running)
             if function == "":
-                return self._value(name, grain, slice_, period, running)
+                return read(name, period)
             others = self.spans.others(period, PREVIOUS if function == "previous" else YEAR_AGO)
-            return self._value(name, grain, slice_, others[0], running) if others else None
+            return read(name, others[0]) if others else None
 
-        return formula_cell(tree, look, lambda: lost_in(tree, look))
+        return made_of(self.plan, formula_cell(tree, look, lambda: lost_in(tree, look)), parts)
 
-    def _value(
-        self, name: str, grain: Grain, slice_: Slice | None, period: Period, running: Period | None
-    ) -> float | None:
+    def _part(self, name: str, grain: Grain, slice_: Slice | None, period: Period, running: Period | None) -> Cell:
         if running is None or period is running or period == running:
-            return self.closed(name, grain, slice_, period).value
-        return self.cut_cell(self.plan.lowered[name], grain, slice_, running, period).value
+            return self.closed(name, grain, slice_, period)
+        return self.cut_cell(self.plan.lowered[name], grain, slice_, running, period)
 
     def closed(self, name: str, grain: Grain, slice_: Slice | None, period: Period) -> Cell:
         """The cell of a period in a series."""

@@ -18,13 +18,18 @@ SeriesKey = tuple[str, str, tuple[str, str] | None]
 """(metric, grain, slice): slice is None for the whole, else ("team", name) or ("process", name)."""
 
 
+Few = tuple[str, int, int]
+"""A metric with too few observations: its name, how many there are, and how many it needs (its ``min_sample``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One value. All None is no data; ``missing`` may say why. Values are finite or None, shares are fractions.
 
     ``n``: observations (non-null values, or the denominator), None where it means nothing. ``squares``: the sum of the
     squared scores above the line, for ratios that are sampled as scores. ``told``: where a value comes from that nobody
-    counted, for its sentence. ``elasticity``: what a scaling metric has found.
+    counted, for its sentence. ``elasticity``: what a scaling metric has found. ``few``: the part of it that has too few
+    observations where it was looked at, if any.
     """
 
     value: float | None = None
@@ -35,6 +40,7 @@ class Cell:
     squares: float | None = None
     told: str | None = None
     elasticity: Elasticity | None = None
+    few: Few | None = None
 
 
 @dataclass(frozen=True, slots=True)
