@@ -163,9 +163,45 @@ def test_a_second_person_must_confirm(tmp_path: Path) -> None:
         assert time.monotonic() - began < 5
         assert found["value"] == 4
         second = json.loads(out)["id"]
-        assert server.post("/api/v1/signoffs", {"value": second, "by": "Ana Ruiz"})[0] == 201
+        status_, out, err = house.run(
+            "2026-09-28T08:00:00Z", "signoff", second, "--by", "Ana Ruiz"
+        )  # the server does it
+        assert (status_, json.loads(out)["value"]) == (0, second)
         assert server.wait_for("audited", 2, period="2026-W39")["status"] == "red"
         assert [v["id"] for v in server.get("/api/v1/values?metric=audited")["values"]] == [second, given["id"]]
+
+
+def test_sign_off_at_the_terminal(house: House) -> None:
+    now = "2026-09-28T08:00:00Z"
+    house.set(now, "mood", "2026-W39", "75%")  # needs nobody else
+    old = house.set(now, "audited", "2026-W39", "1")
+    new = house.set(now, "audited", "2026-W39", "2")  # and this is what counts, once it is confirmed
+    sales = house.set(now, "audited", "2026-W39", "3", "--team", "sales", "--text", "by eye", by="Ben Ito")
+    status, out, _ = house.run(now, "signoff")
+    waiting = json.loads(out)["waiting"]
+    assert status == 0
+    assert [(w["id"], w["value"], w["by"]) for w in waiting] == [(sales, 3, "Ben Ito"), (new, 2, "Ana Ruiz")]
+    status, out, _ = house.run(now, "--format", "table", "signoff")
+    assert out.splitlines()[0].split() == ["value", "metric", "period", "slice", "given", "by", "at", "text"]
+    assert sales in out
+    for words, said in (
+        ((new, "--by", "ana ruiz"), "a second person signs it off"),
+        (("nonsense", "--by", "Ben Ito"), "no value has that id"),
+        ((new,), "add --by NAME"),
+        (("--by", "Ben Ito"), "no value is named"),
+    ):
+        status, _, err = house.run(now, "signoff", *words)
+        assert (status, said in err) == (1, True), err
+    assert f"`scorecard signoff {new} --by NAME`" in house.reading(now, "audited", "2026-W39")["because"]
+    status, out, _ = house.run(now, "--format", "table", "signoff", new, "--by", "Ben Ito", "--text", "looked")
+    assert (status, out) == (0, "audited 2026-W39: 2 by Ana Ruiz is signed off by Ben Ito\n")
+    found = house.reading(now, "audited", "2026-W39")
+    assert (found["value"], found["status"], "confirmed by Ben Ito" in found["because"]) == (2, "red", True)
+    assert [w["id"] for w in json.loads(house.run(now, "signoff")[1])["waiting"]] == [sales]
+    house.run(now, "signoff", sales, "--by", "Ana Ruiz")
+    assert house.run(now, "--format", "table", "signoff")[1] == "no value waits for a second person\n"
+    assert house.run(now, "signoff", old, "--by", "Ben Ito")[0] == 0  # said later, of what was replaced
+    assert house.reading(now, "audited", "2026-W39")["value"] == 2
 
 
 def wait(server: Any, metric: str, right: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ NAMES = (
     "refresh",
     "values",
     "set",
+    "signoff",
     "explain",
     "preview",
     "backtest",
@@ -47,6 +48,8 @@ def analysts(name: str) -> click.Command | None:
             from scorecard.cli.readings import values as command
         case "set":
             from scorecard.cli.entering import set_value as command
+        case "signoff":
+            from scorecard.cli.confirming import signoff as command
         case "explain":
             from scorecard.cli.explain import explain as command
         case "preview":

@@ -65,7 +65,7 @@ def set_value(
             session.say(entry.id)
         if known is not None and isinstance(known.measure, Manual) and known.measure.second_person:
             session.warn(
-                f"it counts once another person than {by} has signed it off: POST /api/v1/signoffs with value {entry.id}"
+                f"it counts once another person than {by} has signed it off: `scorecard signoff {entry.id} --by NAME`"
             )
 
 

@@ -46,9 +46,38 @@ class GivenRead:
 
 def given_of(entries: Iterable[Entry], signed: Iterable[Entry], book: Book, calendar: Calendar) -> tuple[Given, ...]:
     """What counts of entries that come newest first. What this book or calendar does not know any more is left out."""
+    confirmed = _confirmed(signed)
+    found, periods = _by_reading(entries, book, calendar)
+    return tuple(
+        _given(book.metrics[key[0][0]], key[0], periods[key], e, confirmed, calendar) for key, e in found.items()
+    )
+
+
+def waiting_values(journal: Journal, book: Book, calendar: Calendar) -> tuple[Entry, ...]:
+    """The values that would count, did not a second person have to say yes to them first; newest first. Unavailable where
+    the journal cannot be read."""
+    confirmed = _confirmed(e for e in journal.entries("signoff", limit=None) if e.body.get("value"))
+    found, _ = _by_reading(journal.entries("value", limit=None), book, calendar)
+    newest = (e[0] for (key, _), e in found.items() if _needs_second(book.metrics[key[0]]))
+    return tuple(sorted((e for e in newest if _confirmed_by(e, confirmed) is None), key=lambda e: -e.seq))
+
+
+def _confirmed(signed: Iterable[Entry]) -> dict[str, list[str]]:
+    """Who has said yes, by the value's id."""
     confirmed: dict[str, list[str]] = {}
     for entry in signed:
         confirmed.setdefault(str(entry.body["value"]), []).append(entry.by)
+    return confirmed
+
+
+def _needs_second(metric: Metric) -> bool:
+    return isinstance(metric.measure, Manual) and metric.measure.second_person
+
+
+def _by_reading(
+    entries: Iterable[Entry], book: Book, calendar: Calendar
+) -> tuple[dict[tuple[SeriesKey, str], list[Entry]], dict[tuple[SeriesKey, str], Period]]:
+    """The values of each reading of a manual metric, newest first, and the reading's period."""
     found: dict[tuple[SeriesKey, str], list[Entry]] = {}
     periods: dict[tuple[SeriesKey, str], Period] = {}
     for entry in entries:
@@ -59,9 +88,7 @@ def given_of(entries: Iterable[Entry], signed: Iterable[Entry], book: Book, cale
         if where is not None:
             periods[where[0], where[1].label] = where[1]
             found.setdefault((where[0], where[1].label), []).append(entry)
-    return tuple(
-        _given(book.metrics[key[0][0]], key[0], periods[key], e, confirmed, calendar) for key, e in found.items()
-    )
+    return found, periods
 
 
 def _reading_of(entry: Entry, calendar: Calendar) -> tuple[SeriesKey, Period] | None:
@@ -82,15 +109,14 @@ def _given(
     confirmed: Mapping[str, list[str]],
     calendar: Calendar,
 ) -> Given:
-    measure = metric.measure
-    second = isinstance(measure, Manual) and measure.second_person
+    second = _needs_second(metric)
     counts = next((e for e in entries if not second or _confirmed_by(e, confirmed)), None)
     newest, waiting = entries[0], None
     if counts is not newest:
         value = print_value(float(newest.body["value"]), metric.unit, metric.decimals)
         waiting = (
             f"{value}, {_entered(newest, calendar)}, waits until another person than {newest.by} "
-            f"has confirmed it (a sign-off with value {newest.id})"
+            f"has confirmed it (`scorecard signoff {newest.id} --by NAME`)"
         )
     told = ""
     if counts is not None:
