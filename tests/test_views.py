@@ -20,6 +20,7 @@ from scorecard.views.address import Address, mail, outside
 from scorecard.views.charts import chart
 from scorecard.views.rows import _point
 from scorecard.views.shell import Frame, opening_page, page_for
+from scorecard.views.theme import COLOURS, THEMES, Theme
 from scorecard.views.wording import UTC_MOMENT, local_moments
 from tests.fixtures import northwind
 from tests.fixtures.northwind import NOW
@@ -270,6 +271,25 @@ def test_a_chart_has_values_target_and_limit_with_a_mark_per_status(board: Board
     assert set(closed) == {"square", "triangle-up"}
     assert running.endswith("-open")  # hollow: the running period is not yet what it will be
     assert page_for(board, "/teams/support", FRAME).chart == ()  # no other page needs the chart's library
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_point_that_is_not_conclusive_is_pale_and_striped_and_says_so(board: Board, theme: Theme) -> None:
+    readings = page_for(board, "/metrics/backlog?period=2026-W39", FRAME).chart
+    certain = [replace(r, conclusive=True) for r in readings]
+    thin, colours = replace(certain[-2], conclusive=False, n=12), COLOURS[theme]
+    figure = chart(board.book.metric("backlog"), (*certain[:-2], thin, certain[-1]), "2026-W39", theme).figure
+    drawn = next(trace for trace in figure.data if trace.mode == "lines+markers")
+    assert [note[3] for note in drawn.customdata][-2:-1] == ["<br>n = 12, not conclusive"]
+    full, pale = colours[thin.status], drawn.marker.color[-2]
+    assert drawn.marker.line.color[-2] == full
+    assert (pale not in colours.values(), re.fullmatch("#[0-9A-F]{6}", pale) is not None) == (True, True)
+    assert set(drawn.marker.color[:-2]) <= set(colours.values())
+    stripe = next(trace for trace in figure.data if trace.name == "Not conclusive")
+    assert (list(stripe.x), list(stripe.y), list(stripe.marker.color)) == ([thin.period], [drawn.y[-2]], [full])
+    assert stripe.hoverinfo == "skip"  # or it would hide what the mark says
+    names = [t.name for t in chart(board.book.metric("backlog"), certain, "2026-W39", theme).figure.data]
+    assert "Not conclusive" not in names
 
 
 def test_a_cohort_that_is_too_young_is_not_drawn(board: Board) -> None:

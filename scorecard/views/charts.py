@@ -16,6 +16,10 @@ from scorecard.views.theme import COLOURS, Theme, word
 from scorecard.views.wording import limit_text, range_text, value_text
 
 SYMBOLS = {"green": "circle", "amber": "triangle-up", "red": "square", "neutral": "diamond", "grey": "circle-open"}
+PALE = 0.22
+"""How much of a status's colour a mark that is not conclusive is filled with."""
+STRIPE = 0.72
+"""The stripe's size beside the mark's: its ends then meet the mark's edge."""
 FONT = "Inter, 'Segoe UI Variable Text', 'Segoe UI', -apple-system, 'Helvetica Neue', Arial, sans-serif"
 
 
@@ -40,13 +44,13 @@ def chart(metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme,
         name=metric.title,
         line={"color": colours["line"], "width": 2.25},
         marker={
-            "color": [colours[r.status] for r in readings],
+            "color": [_fill(r, colours) for r in readings],
             "symbol": [_symbol(r) for r in readings],
             "opacity": 1,
-            "size": [15 if r.period == shown else 9.5 for r in readings],
+            "size": [_size(r, shown) for r in readings],
             "line": {
                 "color": [_edge(r, colours) for r in readings],
-                "width": [2 if r.running else 1 for r in readings],
+                "width": [2 if r.running else 1.5 if _thin(r) else 1 for r in readings],
             },
         },
         customdata=[
@@ -56,6 +60,7 @@ def chart(metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme,
         hovertemplate="<b>%{customdata[0]}</b> %{customdata[1]}<br>target %{customdata[2]}%{customdata[3]}<extra></extra>",
         showlegend=False,
     )
+    _stripes(figure, labels, values, readings, shown, colours)
     _projections(figure, metric, readings, colours)
     figure.update_layout(_layout(metric, colours, len(readings), 5 if narrow else 14))
     # The figure is drawn anew for every version; zoom and pan of the reader stay.
@@ -78,14 +83,63 @@ def _symbol(reading: Reading) -> str:
     return f"{SYMBOLS[reading.status].removesuffix('-open')}-open" if reading.running else SYMBOLS[reading.status]
 
 
+def _thin(reading: Reading) -> bool:
+    """Whether chance alone could have given another colour."""
+    return reading.conclusive is False
+
+
+def _size(reading: Reading, shown: str) -> float:
+    return 15 if reading.period == shown else 11 if _thin(reading) else 9.5
+
+
+def _fill(reading: Reading, colours: Any) -> str:
+    """Pale where it is not conclusive, as on the cards; opaque, so that no line shines through."""
+    colour = str(colours[reading.status])
+    return _mixed(colour, str(colours["paper"]), PALE) if _thin(reading) and not reading.running else colour
+
+
+def _mixed(colour: str, other: str, share: float) -> str:
+    """Two ``#RRGGBB`` in one."""
+    pairs = zip(*([int(text[i : i + 2], 16) for i in (1, 3, 5)] for text in (colour, other)), strict=True)
+    return "#" + "".join(f"{round(one * share + two * (1 - share)):02X}" for one, two in pairs)
+
+
+def _stripes(
+    figure: Any,
+    labels: list[str],
+    values: list[float | None],
+    readings: Sequence[Reading],
+    shown: str,
+    colours: Any,
+) -> None:
+    """A stripe across the mark of what is not conclusive: points take no pattern, and colour alone would not say it."""
+    thin = [i for i, r in enumerate(readings) if _thin(r) and values[i] is not None]
+    if not thin:
+        return
+    figure.add_scatter(
+        x=[labels[i] for i in thin],
+        y=[values[i] for i in thin],
+        mode="markers",
+        name="Not conclusive",
+        marker={
+            "symbol": "line-ne-open",
+            "size": [_size(readings[i], shown) * STRIPE for i in thin],
+            "color": [colours[readings[i].status] for i in thin],
+            "line": {"width": 2},
+        },
+        hoverinfo="skip",
+    )
+
+
 def _edge(reading: Reading, colours: Any) -> str:
-    if reading.running:
+    if reading.running or _thin(reading):
         return str(colours[reading.status])
     return str(colours["grey"] if reading.status == "grey" else colours["paper"])
 
 
 def _note(reading: Reading) -> str:
-    return "<br>running" if reading.running else "<br>provisional" if reading.provisional else ""
+    said = "<br>running" if reading.running else "<br>provisional" if reading.provisional else ""
+    return said + (f"<br>n = {reading.n}, not conclusive" if _thin(reading) else "")
 
 
 def _scaled(metric: Metric, value: float | None) -> float | None:
