@@ -32,6 +32,45 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row the connector could not read at all (ragged, bad encoding, broken JSON line)."""
+
+    file: str
+    line: int
+    reason: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Something that a source gave at an earlier pull, kept as it came in the file ``path``.
+
+    ``name``: of the file or the address, as it may be shown. ``form``: ``file``, ``json``, ``ndjson``, ``csv`` or ``rows``
+    (Parquet). ``charset``: of an answer that named one. ``rejected``: rows that could not even be kept as rows.
+    """
+
+    name: str
+    form: str
+    path: Path
+    charset: str | None = None
+    rejected: tuple[Rejected, ...] = ()
+
+
+class Landing(Protocol):
+    """Keeps what a source gives, as it comes. It never fails a pull: what cannot be kept is given up."""
+
+    def file(self, name: str, path: Path, digest: str | None = None) -> None:
+        """A file that is read, whole; with its content hash where that is known. Also one that has not changed."""
+        ...
+
+    def answer(
+        self, name: str, form: str, body: bytes, *, status: int, charset: str | None, hidden: tuple[bytes, ...]
+    ) -> None:
+        """An answer that is read. ``name``: its address without secrets. ``hidden``: what may not be kept of the body."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Pull:
     """One request for rows. Everything is a plain value; ``${NAME}`` has been filled in.
 
@@ -41,7 +80,8 @@ class Pull:
     ``folder`` is where relative paths start; files must lie in it or in one of ``allowed``.
     ``scans``: the caller knows what to do with a ``Batch.scan``. ``secrets``: values that no message or name may show.
     ``stop``: set by the caller, from any thread, when nobody waits for the rows any more; what runs elsewhere for this
-    pull (a query on a database) is then ended.
+    pull (a query on a database) is then ended. ``landing``: told of what the source gives, as it comes. ``given``: what it
+    gave earlier, to be read instead of asking it.
     """
 
     source: str
@@ -58,16 +98,8 @@ class Pull:
     scans: bool = False
     secrets: tuple[str, ...] = ()
     stop: Event = field(default_factory=Event, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A row the connector could not read at all (ragged, bad encoding, broken JSON line)."""
-
-    file: str
-    line: int
-    reason: str
-    text: str = ""
+    landing: Landing | None = field(default=None, compare=False, repr=False)
+    given: tuple[Given, ...] | None = None
 
 
 class ScanFailed(Exception):

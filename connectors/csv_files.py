@@ -35,6 +35,9 @@ def pull(request: Pull) -> Iterator[Batch]:
     """
     dialect = read_dialect(request.options.get("csv") or {})
     remembered = _Remembered.of(request, dialect)
+    if request.given is not None:
+        yield from _pull_files(request, dialect, [(one.path, one.name) for one in request.given], remembered)
+        return
     address = str(request.options.get("path") or "")
     if not address.lower().startswith(("http://", "https://")):
         files = [(path, shown_name(path, request)) for path in find_files(request)]
@@ -133,13 +136,21 @@ def _ready(
     for path, name in files:
         if is_zip(path):
             with pinned(path, name) as pin:
+                _land(request, pin.path, name)
                 yield from _members(request, dialect, pin, known, lone=len(files) == 1)
                 pin.check()
         elif name in known and _digest(path, name) == known[name]["digest"]:
+            _land(request, path, name, known[name]["digest"])
             yield _Ready(name, None, known[name])
         else:
             with pinned(path, name) as pin:
+                _land(request, pin.path, name)
                 yield _Ready(name, pin, {}, alone=len(files) == 1)
+
+
+def _land(request: Pull, path: Path, name: str, digest: str | None = None) -> None:
+    if request.landing is not None:
+        request.landing.file(name, path, digest)
 
 
 def _members(

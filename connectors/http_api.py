@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.columns import Gathering
-from connectors.contract import Batch, Pull, Rejected, SourceFailed
+from connectors.contract import Batch, Given, Pull, Rejected, SourceFailed
 from connectors.http.asking import Ask, Asking
 from connectors.http.auth import read_auth
 from connectors.http.failures import AnswerRefusedError, refused_inside
@@ -43,6 +43,10 @@ def pull(request: Pull) -> Iterator[Batch]:
     large, broken off, not what was announced, an error inside the answer, pages in a circle, no records where ``records``
     points. No secret is in its message, whoever put it there.
     """
+    if request.given is not None:
+        with Transport(request) as transport:
+            yield from _again(request, request.given, transport)
+        return
     with Transport(request, read_auth(request)) as transport:
         try:
             yield from _pulled(request, transport)
@@ -66,6 +70,7 @@ def _pulled(request: Pull, transport: Transport) -> Iterator[Batch]:
             )
         yield Batch(rows=pa.table({}), unchanged=int(known["rows"]), state={"http": dict(known)})
     elif first.kind == "csv":
+        _land(request, transport, first)
         yield from _csv(request, transport, first.answer, pager)
     else:
         reading = Reading(request, pager)
@@ -75,6 +80,35 @@ def _pulled(request: Pull, transport: Transport) -> Iterator[Batch]:
             state = {"http": _remembered(asked, last.answer, pager)}
             for number, table in enumerate(gathering.tables()):
                 yield Batch(rows=table, rejected=tuple(reading.rejected) if not number else (), state=state)
+
+
+def _again(request: Pull, given: Sequence[Given], transport: Transport) -> Iterator[Batch]:
+    """The rows of answers that were kept; nobody is asked anything."""
+    pager = Pager(request.options.get("paging"), transport, Asking(request))
+    reading = Reading(request, pager)
+    with reading.gathering as gathering:
+        for one in given:
+            typed = {} if one.charset is None else {"Content-Type": f"text/plain; charset={one.charset}"}
+            answer = Answer(200, typed, one.path.read_bytes(), one.name)
+            if one.form == "csv":
+                yield from _csv(request, transport, answer, pager)
+                return
+            page = Page(answer, one.form, _document(request, answer, transport) if one.form == "json" else None)
+            rows = reading.take(page)
+            if pager.style == "keyset":
+                pager.after(answer, page.document, rows)  # it knows which row the next page repeats
+        gathering.finish()
+        for number, table in enumerate(gathering.tables()):
+            yield Batch(rows=table, rejected=tuple(reading.rejected) if not number else ())
+
+
+def _land(request: Pull, transport: Transport, page: Page) -> None:
+    if request.landing is not None:
+        answer, typed = page.answer, Message()
+        typed["Content-Type"] = answer.headers.get("Content-Type", "")
+        shown, charset = transport.shown(answer.address), typed.get_content_charset()
+        hidden = transport.redaction.telling()
+        request.landing.answer(shown, page.kind, answer.body, status=answer.status, charset=charset, hidden=hidden)
 
 
 # -- asking ---------------------------------------------------------------------------------------------------------
@@ -126,6 +160,7 @@ def _all_pages(request: Pull, transport: Transport, pager: Pager, reading: Readi
     while True:
         following = pager.waits(page.document)
         if following is None:
+            _land(request, transport, page)
             following = pager.after(page.answer, page.document, reading.take(page))
         if following is None:
             return page

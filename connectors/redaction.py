@@ -9,6 +9,8 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit, urlunsplit
 IN_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/@'\"]+@", re.IGNORECASE)
 SECRET_NAMES = re.compile(r"(key|token|secret|passw|pwd|sig|auth|code|session|credential)", re.IGNORECASE)
 HIDDEN = "***"
+TELLING, TELLING_DIGITS = 6, 12
+"""From so many characters on a secret is not met in other people's data by chance; a plain number only when it is longer."""
 
 
 class Redaction:
@@ -29,11 +31,21 @@ class Redaction:
         if not spellings <= set(self._secrets):
             self._secrets = sorted({*self._secrets, *spellings}, key=len, reverse=True)
 
+    def telling(self) -> tuple[bytes, ...]:
+        """The spellings that mean the secret wherever they are met, longest first."""
+        return telling(self._secrets)
+
     def clean(self, text: str) -> str:
         """The text without secrets and without what stands before the @ of an address."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         return IN_ADDRESS.sub(rf"\g<scheme>{HIDDEN}@", text)
+
+
+def telling(secrets: Iterable[str]) -> tuple[bytes, ...]:
+    """Those of the secrets that mean nothing else wherever they are met in data, longest first."""
+    found = {s for s in secrets if len(s) >= (TELLING_DIGITS if s.isdigit() else TELLING)}
+    return tuple(s.encode() for s in sorted(found, key=len, reverse=True))
 
 
 def shown_address(address: str) -> str:

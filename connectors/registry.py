@@ -14,6 +14,10 @@ def _csv(request: Pull) -> Iterator[Batch]:
 
 
 def _sql(request: Pull) -> Iterator[Batch]:
+    if request.given is not None:
+        from connectors.given import pull_rows
+
+        return pull_rows(request)
     from connectors.sql_query import pull as pull_sql
 
     return pull_sql(request)

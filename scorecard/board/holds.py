@@ -9,6 +9,7 @@ from datetime import timedelta
 from scorecard.book.model.metric import Cohort, Count, Distinct, Mean, Metric, Quantile, Ratio, Sum
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods.calendar import Period
+from scorecard.landings.landing import Stock
 from scorecard.warehouse.engine import Decision, Kept, Waiting
 
 OF_ITS_DAYS = (Count, Sum, Mean, Quantile, Distinct, Ratio, Cohort)
@@ -26,11 +27,13 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """``waiting``: source → its load that waits. ``pinned``: source → the rollback after which its loads wait."""
+    """``waiting``: source → its load that waits. ``pinned``: source → the rollback after which its loads wait. ``raw``: what
+    is kept of what the sources gave."""
 
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
     shelves: Mapping[str, Shelf] = field(default_factory=dict)
     pinned: Mapping[str, Decision] = field(default_factory=dict)
+    raw: Mapping[str, Stock] = field(default_factory=dict)
 
     def notices(self) -> tuple[Problem, ...]:
         """A line for every page: what waits, and where to decide on it."""

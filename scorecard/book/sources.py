@@ -10,7 +10,7 @@ from typing import Any, cast
 from scorecard.book.cron import cron_mistake
 from scorecard.book.durations import seconds
 from scorecard.book.files import Entry
-from scorecard.book.model.source import Check, Column, Keep, Schedule, Source, SourceCursor
+from scorecard.book.model.source import Check, Column, Keep, KeepRaw, Schedule, Source, SourceCursor
 from scorecard.book.notes import Notes, shown
 from scorecard.book.presets import Preset, filled, preset_of
 from scorecard.book.shapes.names import check_name
@@ -56,7 +56,7 @@ def build_source(entry: Entry, around: Surroundings, notes: Notes) -> Source | N
         timezone=fields.get("timezone", around.timezone), cursor=cursor,
         fresh_for_seconds=fields.get("fresh_for"), quiet_for_seconds=fields.get("quiet_for"),
         full_schedule=full, quarantine_at_most=fields.get("quarantine_at_most", 0.01),
-        checks=checks, keep=_keep(fields),
+        checks=checks, keep=_keep(fields), keep_raw=_keep_raw(fields, kind, notes),
         secrets=hidden, place=entry.key.place, places=_places(fields),
     )  # fmt: skip
 
@@ -268,12 +268,34 @@ def _keep(fields: Fields) -> Keep:
         return Keep(generations=int(told)) if length is None else Keep(for_seconds=length)
     if not isinstance(told, Fields):
         return usual
-    size = re.fullmatch(r"([0-9.]+)\s?(\w+)", told.get("at_most", ""))
+    size = _bytes(told)
     return Keep(
         told.get("generations"),
         told.get("for", usual.for_seconds),
-        usual.at_most if size is None else int(float(size[1]) * _SIZES[size[2].upper()]),
+        usual.at_most if size is None else size,
     )
+
+
+def _bytes(told: Fields) -> int | None:
+    size = re.fullmatch(r"([0-9.]+)\s?(\w+)", told.get("at_most", ""))
+    return None if size is None else int(float(size[1]) * _SIZES[size[2].upper()])
+
+
+def _keep_raw(fields: Fields, kind: str, notes: Notes) -> KeepRaw | None:
+    """A length of time, or that and a size."""
+    told = fields.get("keep_raw")
+    if told is None:
+        return None
+    if kind == "external":
+        message = f"{fields.owner} is looked at where it lies, not copied: there is nothing to keep as it came"
+        notes.error(fields.keys["keep_raw"], message, "delete 'keep_raw'")
+        return None
+    if not isinstance(told, Fields):
+        return KeepRaw(int(told))
+    size = _bytes(told)
+    if "for" not in told:
+        return None
+    return KeepRaw(told.get("for")) if size is None else KeepRaw(told.get("for"), size)
 
 
 def _checks(fields: Fields, notes: Notes) -> tuple[Check, ...]:

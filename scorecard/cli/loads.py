@@ -14,6 +14,8 @@ from scorecard.ground.clock import utc_text
 
 if TYPE_CHECKING:
     from scorecard.cli.product import Product
+    from scorecard.landings.landing import Landing
+    from scorecard.landings.landings import Landings
     from scorecard.warehouse.engine import Load, Quarantine
 
 OUTCOMES = ("ok", "unchanged", "held", "failed", "rejected", "superseded")
@@ -26,17 +28,24 @@ ROW_COLUMNS = ("load", "file", "line", "reason", "value", "row", "missing")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=30, show_default=True, help="At most so many.")
 @click.option("--outcome", type=click.Choice(OUTCOMES), help="Only loads that ended so.")
 @click.option("--rows", is_flag=True, help="The rows that the source's loads put aside, instead of the loads.")
+@click.option(
+    "--raw", is_flag=True, help="What the source gave and is kept as it came (keep_raw), instead of the loads."
+)
 @click.pass_context
-def loads(context: click.Context, source: str | None, limit: int, outcome: str | None, rows: bool) -> None:
+def loads(context: click.Context, source: str | None, limit: int, outcome: str | None, rows: bool, raw: bool) -> None:
     """What every load (of all sources by default) did with its rows, newest first."""
     session = session_of(context)
-    if rows and source is None:
-        raise click.UsageError("--rows needs a SOURCE")
+    for name, wanted in (("--rows", rows), ("--raw", raw)):
+        if wanted and source is None:
+            raise click.UsageError(f"{name} needs a SOURCE")
     with opened(session) as product:
         if source is not None:
             product.refresher.check_names([source])
             if rows:
                 print_rows_aside(session, product.engine.quarantine(source, ROWS_AT_MOST).to_dicts())
+                return
+            if raw:
+                print_raw(session, product, source, limit)
                 return
         found = product.engine.loads(source, limit, outcome)
         if session.options.format == "json":
@@ -64,6 +73,59 @@ def loads(context: click.Context, source: str | None, limit: int, outcome: str |
         if source is not None and session.options.format == "table":
             say_quarantine(session, source, product.engine.quarantines().get(source))
             say_kept(session, product, source)
+            say_raw(session, product, source)
+
+
+def print_raw(session: Session, product: Product, source: str, limit: int) -> None:
+    """What a source gave, newest first: each file, answer or result, where it lies, and what became of the load."""
+    landings = product.landings
+    found = landings.listed(source, limit=limit)
+    if session.options.format == "json":
+        print_json(session, {"landings": [landing_json(one, landings) for one in found]})
+        return
+    rows = [
+        (one.load or None, one.outcome, utc_text(one.at), utc_text(one.seen), part.name, part.form, part.status, part.size,
+         str(landings.path_of(source, part.digest) or "gone"))
+        for one in found
+        for part in one.parts
+    ]  # fmt: skip
+    print_rows(session, ("load", "outcome", "at", "seen", "name", "form", "status", "bytes", "path"), rows)
+
+
+def landing_json(one: Landing, landings: Landings) -> dict[str, object]:
+    """A landing and its parts. ``masked``: secrets that were taken out of a part."""
+    return {
+        "load": one.load or None,
+        "outcome": one.outcome,
+        "at": utc_text(one.at),
+        "seen": utc_text(one.seen),
+        "complete": one.complete,
+        "missed": one.missed,
+        "parts": [
+            {
+                "name": part.name,
+                "form": part.form,
+                "status": part.status,
+                "at": utc_text(part.at),
+                "bytes": part.size,
+                "sha256": part.digest,
+                "masked": part.masked,
+                "path": None if (path := landings.path_of(one.source, part.digest)) is None else str(path),
+            }
+            for part in one.parts
+        ],
+    }
+
+
+def say_raw(session: Session, product: Product, source: str) -> None:
+    """How much is kept of what the source gave."""
+    stock = product.landings.stocks().get(source)
+    if stock is not None and stock.landings:
+        since = utc_text(stock.since)
+        said = f"\nwhat it gave in {stock.landings} loads since {since} is kept as it came: {stock.size_bytes} bytes"
+        session.say(f"{said} (`scorecard loads {source} --raw`, `refresh {source} --from-raw`)")
+    if stock is not None and stock.problem is not None:
+        session.say(f"what it gave last is not kept: {stock.problem}")
 
 
 def say_quarantine(session: Session, source: str, found: Quarantine | None) -> None:

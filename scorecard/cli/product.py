@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from scorecard.board.board import Board
@@ -15,8 +17,10 @@ from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.ground.settings import Settings, read_settings
 from scorecard.journal.journal import Journal
+from scorecard.landings.landings import Landings
 from scorecard.refresh.run import Refresher
 from scorecard.warehouse.duck import DuckWarehouse
+from scorecard.warehouse.engine import Load
 
 SECRET_FILE = "token.secret"  # noqa: S105 - the file's name, not what is in it
 
@@ -34,6 +38,7 @@ class Product:
     journal: Journal
     publisher: Publisher
     refresher: Refresher
+    landings: Landings
     serving: bool = False
     notices: tuple[Problem, ...] = ()
     """What was found wrong and mended while the files were opened."""
@@ -78,7 +83,9 @@ def open_product(config: Path, data: Path, clock: Clock, book: Book | None = Non
         engine.close()
         raise
     publisher = Publisher(data)
-    notices = (*engine.notices, *journal.verify())
+    landings = Landings(data, clock)
+    landings.settle(lambda source, at: became_of(engine.loads(source, 1000), at))
+    notices = (*engine.notices, *journal.verify(), *landings.notices)
     refresher = Refresher(
         book,
         config.parent,
@@ -88,8 +95,16 @@ def open_product(config: Path, data: Path, clock: Clock, book: Book | None = Non
         clock,
         notices=notices,
         workers=settings.workers,
+        landings=landings,
     )
-    return Product(book, config, data, clock, settings, engine, journal, publisher, refresher, notices=notices)
+    return Product(
+        book, config, data, clock, settings, engine, journal, publisher, refresher, landings, notices=notices
+    )
+
+
+def became_of(loads: Iterable[Load], at: datetime) -> tuple[int, str] | None:
+    """The number and the outcome of the load that began at a moment."""
+    return next(((load.id, load.outcome) for load in loads if load.started_at == at), None)
 
 
 def token_secret(data: Path) -> bytes:

@@ -22,19 +22,24 @@ SAID_AT_MOST = 20
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option("--full", is_flag=True, help="Ignore cursors and remove keys that are gone.")
 @click.option(
+    "--from-raw", is_flag=True, help="Load from what the sources gave earlier (keep_raw), without asking them."
+)
+@click.option(
     "--recompute", is_flag=True, help="Pull nothing; compute everything anew, and say where what was kept differed."
 )
 @click.pass_context
-def refresh(context: click.Context, sources: tuple[str, ...], full: bool, recompute: bool) -> None:
+def refresh(context: click.Context, sources: tuple[str, ...], full: bool, from_raw: bool, recompute: bool) -> None:
     """Pull once (all sources by default), compute, publish; say what became of each source's rows."""
     session = session_of(context)
+    if from_raw and (full or recompute or not sources):
+        raise click.UsageError("--from-raw needs a SOURCE, and goes with neither --full nor --recompute")
     with opened(session) as product:
         refresher = product.refresher
         refresher.check_names(sources)
         loads: tuple[Load, ...] = ()
         if not recompute:
             said = progress(session, len(sources or product.book.sources))
-            loads = refresher.pull(sources, cause="command", full=full, said=said)
+            loads = refresher.pull(sources, cause="command", full=full, raw=from_raw, said=said)
         audits = refresher.audit() if recompute else ()
         for notice in (audited.notice() for audited in audits):
             if notice is not None:

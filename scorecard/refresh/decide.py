@@ -12,6 +12,7 @@ from scorecard.book.model import Book
 from scorecard.ground.clock import Clock, utc_text
 from scorecard.ground.errors import NotFound, Problem, Refused, Unavailable, did_you_mean
 from scorecard.journal.journal import Journal
+from scorecard.landings.landings import Landings
 from scorecard.refresh.pull import order_of
 from scorecard.warehouse.engine import Decision, Engine, Load, Touched
 
@@ -21,7 +22,8 @@ LONGEST = 4000
 class Decider:
     """Approves, rejects and rolls back; ``tell`` is to be called afterwards."""
 
-    def __init__(self, engine: Engine, journal: Journal, clock: Clock) -> None:
+    def __init__(self, engine: Engine, journal: Journal, clock: Clock, landings: Landings | None = None) -> None:
+        self._landings = landings
         self._engine = engine
         self._journal = journal
         self._clock = clock
@@ -49,6 +51,8 @@ class Decider:
     def tell(self) -> None:
         """Gives the journal what it has not heard yet. Unavailable says that it stands, and will be written later."""
         for decision in self._engine.holds.unsaid():
+            if self._landings is not None:
+                self._landings.decided(decision.what, decision.source, decision.load, decision.to)
             try:
                 if not self._journal.entries("decision", decision=decision.id, limit=1):
                     self._journal.add("decision", decision.by, _body(decision))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from scorecard.board.holds import Held, Shelf
+from scorecard.landings.landings import Landings
 from scorecard.warehouse.engine import Engine, Standing
 
 SHOWN = 12
@@ -14,8 +15,9 @@ SHOWN = 12
 class HoldsRead:
     """Remembers the shelf of each source until its generation is another one."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, landings: Landings | None = None) -> None:
         self._engine = engine
+        self._landings = landings
         self._shelves: dict[str, tuple[int, Shelf]] = {}
 
     def current(self, sources: Iterable[str], standings: Mapping[str, Standing]) -> Held:
@@ -33,5 +35,6 @@ class HoldsRead:
         return Held(
             waiting={one.load.source: one for one in holds.waiting() if one.load.source in known},
             shelves=shelves,
+            raw={} if self._landings is None else self._landings.stocks(),
             pinned={name: decision for name, decision in holds.pinned().items() if name in known},
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,9 @@ from scorecard.book.model import Book
 from scorecard.book.model.source import Source
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Place, Problem
+from scorecard.landings.landings import Landings
 from scorecard.measures.plan import axes
+from scorecard.refresh.again import lost_rows, read_again, why_not_again
 from scorecard.warehouse.engine import NOTHING, Candidate, Engine, Load, LoadOrder, Move, Standing, Touched
 from scorecard.warehouse.watermarks import definition_of
 
@@ -34,25 +36,73 @@ def pull_source(
     full: bool = False,
     stop: Event | None = None,
     weigh: Weigh | None = None,
+    landings: Landings | None = None,
 ) -> tuple[Load, Touched]:
     """Pulls a source once and loads it. Always gives a Load: a fault is its outcome ``failed`` with the problem.
 
     ``stop`` ends it from another thread. ``weigh``: which numbers a load would move too far, asked before it is published.
+    ``landings`` keeps what the source gives, where it says so; a table that is gone takes the rows from there that the
+    source may not give any more.
     """
     started = clock.now()
     standing = engine.standing(source.name)
+    definition = definition_of(source, book.organization.timezone)
     # Rows kept from a load under other types, keys, zones or questions would be a mixture: all of them come again.
-    full = full or standing is None or standing.definition != definition_of(source, book.organization.timezone)
+    full = full or standing is None or standing.definition != definition
     order = replace(order_of(book, source, started, cause), full=full, weigh=weigh)
     request = _request(book, source, folder, standing, started, full)
     if stop is not None:
         request = replace(request, stop=stop)
+    lost = () if landings is None or standing is not None else lost_rows(landings, source, definition)
+    complete = not lost and (full or source.mode == "replace")
+    taking = None if landings is None else landings.begin(source, started, complete=complete, definition=definition)
+    if landings is None or taking is None:
+        return _loaded(engine, order, lambda failures: _batches(request, failures))
+    if not landings.any_of(source.name):
+        request = replace(request, state={})  # what has not changed is not kept yet: it comes once more
+    request = replace(request, landing=taking)
+
+    def pulled(failures: list[SourceFailed]) -> Iterator[Batch]:
+        if lost:
+            yield from read_again(landings, lost, request)
+        yield from taking.batches(_batches(request, failures))
+
+    load, touched = _loaded(engine, order, pulled)
+    landings.finish(source, taking, load.id, load.outcome)
+    return load, touched
+
+
+def pull_again(
+    engine: Engine,
+    book: Book,
+    source: Source,
+    folder: Path,
+    clock: Clock,
+    landings: Landings,
+    weigh: Weigh | None = None,
+) -> tuple[Load, Touched]:
+    """Loads a source from what it gave earlier; it is not asked for anything. Always gives a Load, as ``pull_source`` does."""
+    started = clock.now()
+    chain = landings.chain(source.name)
+    whole = bool(chain) and chain[0].complete
+    order = replace(order_of(book, source, started, "raw"), full=whole, weigh=weigh)
+    request = _request(book, source, folder, None, started, full=True)
+    waiting = [one.load.id for one in engine.holds.waiting() if one.load.source == source.name]
+    refusal = why_not_again(source, chain, waiting)
+    if refusal is not None:
+        return engine.record_failure(order, refusal), NOTHING
+    return _loaded(engine, order, lambda _: read_again(landings, chain, request))
+
+
+def _loaded(
+    engine: Engine, order: LoadOrder, batches: Callable[[list[SourceFailed]], Iterable[Batch]]
+) -> tuple[Load, Touched]:
     failures: list[SourceFailed] = []
     try:
-        load, touched = engine.load(order, _batches(request, failures))
+        load, touched = engine.load(order, batches(failures))
     # One load: whatever a driver throws becomes this source's failed load, not a dead scheduler.
     except Exception as error:  # noqa: BLE001
-        load, touched = engine.record_failure(order, as_problem(error, source)), NOTHING
+        load, touched = engine.record_failure(order, as_problem(error, order.source)), NOTHING
     if load.outcome == "failed" and failures:
         load = replace(load, retry=failures[-1].retry, retry_after_seconds=failures[-1].after)
     return load, touched

@@ -21,16 +21,18 @@ from scorecard.ground.errors import NotFound, Problem, Unavailable, did_you_mean
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.journal.journal import Entry, Journal
 from scorecard.judgement.freshness import default_fresh_for
+from scorecard.landings.landings import Landings
 from scorecard.measures.audit import Audited, recorded
 from scorecard.measures.finals import Finals
 from scorecard.measures.run import Meter
 from scorecard.measures.store import take_over
 from scorecard.measures.values import Measured
 from scorecard.refresh.decide import Decider
+from scorecard.refresh.explanations import Explanations
 from scorecard.refresh.given import GivenRead
 from scorecard.refresh.holds import HoldsRead
 from scorecard.refresh.overrides import OverridesRead
-from scorecard.refresh.pull import pull_source
+from scorecard.refresh.pull import pull_again, pull_source
 from scorecard.refresh.weigh import Scales, material
 from scorecard.warehouse.engine import NOTHING, Engine, Load, Quarantine, Standing, Touched
 
@@ -66,6 +68,7 @@ class Refresher:
         clock: Clock,
         notices: Iterable[Problem] = (),
         workers: int = 8,
+        landings: Landings | None = None,
     ) -> None:
         self.book = book
         self.engine = engine
@@ -80,10 +83,11 @@ class Refresher:
         self._journal = journal
         self._overrides = OverridesRead(journal)
         self._given = GivenRead(journal)
-        self._holds = HoldsRead(engine)
+        self.landings = landings
+        self._holds = HoldsRead(engine, landings)
         self._workers = workers
         self._notices = tuple(notices)
-        self.decider = Decider(engine, journal, clock)
+        self.decider = Decider(engine, journal, clock, landings)
         with suppress(Unavailable):
             self.decider.tell()  # of a process that died between the two
         self._meter = Meter(engine, book, self.calendar)
@@ -112,14 +116,22 @@ class Refresher:
         return f"known: {', '.join(self.book.sources)}" if self.book.sources else "metrics.yaml declares none"
 
     def pull(
-        self, names: Iterable[str] = (), *, cause: str, full: bool = False, said: Callable[[Load], None] | None = None
+        self,
+        names: Iterable[str] = (),
+        *,
+        cause: str,
+        full: bool = False,
+        raw: bool = False,
+        said: Callable[[Load], None] | None = None,
     ) -> tuple[Load, ...]:
-        """Pulls the named sources (all by default) side by side; ``said`` hears of each as it ends. Publishes nothing."""
+        """Pulls the named sources (all by default) side by side; ``said`` hears of each as it ends. Publishes nothing.
+
+        ``raw``: from what they gave earlier."""
         wanted = list(dict.fromkeys(names))
         self.check_names(wanted)
         wanted = wanted or list(self.book.sources)
         with ThreadPoolExecutor(max_workers=max(1, min(self._workers, len(wanted)))) as pool:
-            jobs = [pool.submit(self.pull_one, name, cause=cause, full=full) for name in wanted]
+            jobs = [pool.submit(self.pull_one, name, cause=cause, full=full, raw=raw) for name in wanted]
             loads = []
             for job in jobs:
                 loads.append(job.result())
@@ -127,23 +139,20 @@ class Refresher:
                     said(loads[-1])
         return tuple(loads)
 
-    def pull_one(self, name: str, *, cause: str, full: bool = False) -> Load:
+    def pull_one(self, name: str, *, cause: str, full: bool = False, raw: bool = False) -> Load:
         """Pulls one source; waits while the same source is being pulled."""
         with self._pending_lock:
             busy = self._busy.setdefault(name, threading.Lock())
         with busy:
-            source = self.book.sources[name]
-            load, touched = pull_source(
-                self.engine,
-                self.book,
-                source,
-                self._folder,
-                self.clock,
-                cause=cause,
-                full=full,
-                weigh=self._scales(name),
-                stop=self.stopping,
-            )
+            book, source, weigh = self.book, self.book.sources[name], self._scales(name)
+            at = self.engine, book, source, self._folder, self.clock
+            if raw and self.landings is not None:
+                load, touched = pull_again(*at, self.landings, weigh)
+            else:
+                stop, kept = self.stopping, self.landings
+                load, touched = pull_source(
+                    *at, cause=cause, full=full, weigh=weigh, stop=stop, landings=kept
+                )  # fmt: skip
         return self._await(load, touched)
 
     def _await(self, load: Load, touched: Touched) -> Load:
@@ -326,7 +335,7 @@ class Refresher:
             held=held,
             notices=(*self.file_problems, *held.notices(), *self._alarms(), *self._notices, *self.book.warnings),
             audits={name: audited for name, audited in self.audits.items() if name in self.book.sources},
-            explanations=_Explanations(self._meter),
+            explanations=Explanations(self._meter),
             overrides=self._overrides.current(self.calendar),
             notes_of=self._notes,
         )
@@ -366,22 +375,6 @@ class Refresher:
 
     def _notes(self, metric: str) -> tuple[Mapping[str, object], ...]:
         return tuple(e.as_json() for e in self._journal.entries("note", metric=metric, limit=100))
-
-
-class _Explanations(Mapping[str, Mapping[str, object]]):
-    """metric → how it is computed, compiled when somebody asks."""
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-
-    def __getitem__(self, name: str) -> Mapping[str, object]:
-        return self._meter.explain(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._meter.book.metrics)
-
-    def __len__(self) -> int:
-        return len(self._meter.book.metrics)
 
 
 def joined(first: Touched, second: Touched) -> Touched:

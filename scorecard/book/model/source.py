@@ -73,6 +73,14 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepRaw:
+    """How long what a source gave is kept as it came, and the most bytes on the disk for it."""
+
+    for_seconds: int
+    at_most: int = 5_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """``options`` are the kind's own keys as plain values, secrets filled in (``secrets`` lists those for redaction).
 
@@ -97,6 +105,7 @@ class Source:
     quarantine_at_most: float = 0.01
     checks: tuple[Check, ...] = ()
     keep: Keep = field(default_factory=Keep)
+    keep_raw: KeepRaw | None = None
     secrets: tuple[str, ...] = ()
     place: Place | None = None
     places: Mapping[str, Place] = field(default_factory=dict)

@@ -124,13 +124,20 @@ WINDOW = Record((
 LIMITS = Record((
     Key("per_minute", Number(low=1, whole=True), "so many requests a minute at most"),
 ))  # fmt: skip
+SIZE = Text("a size such as 500MB", r"[0-9]{1,6}(\.[0-9]{1,3})?\s?(kB|KB|MB|GB|TB)")
 KEEP = Either(
     Text("a number of generations such as 10, or a time such as 7d", r"[0-9]{1,6}|[0-9]{1,10}[smhdw]"),
     Record((
         Key("generations", Number(low=0, high=100_000, whole=True), "so many (default: 20 whole tables, or 1000 changes)"),
         Key("for", Duration(), "for so long (default 7d)"),
-        Key("at_most", Text("a size such as 500MB", r"[0-9]{1,6}(\.[0-9]{1,3})?\s?(kB|KB|MB|GB|TB)"),
-            "bytes on the disk (default 1GB)"),
+        Key("at_most", SIZE, "bytes on the disk (default 1GB)"),
+    )),
+)  # fmt: skip
+KEEP_RAW = Either(
+    Duration(),
+    Record((
+        Key("for", Duration(), "for so long", required=True, example="30d"),
+        Key("at_most", SIZE, "bytes on the disk (default 5GB)"),
     )),
 )  # fmt: skip
 _SHARED = (
@@ -179,6 +186,12 @@ _SHARED = (
         KEEP,
         "which earlier generations can be put back: so many, or for so long (default 7d, at most 1GB)",
         example="7d",
+    ),
+    Key(
+        "keep_raw",
+        KEEP_RAW,
+        "what the source gave is kept as it came, for so long (default: not at all)",
+        example="30d",
     ),
 )
 _TEXT_MAP = Raw({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}})

@@ -173,6 +173,7 @@
             },
           })
         : null,
+      source.raw ? h("p", { className: "faint" }, source.raw) : null,
       deed[0]
         ? h(Dialogue, {
             key: deed[0].address,

@@ -7,6 +7,7 @@ from typing import Any
 
 from scorecard.board.board import Board
 from scorecard.board.holds import Shelf
+from scorecard.landings.landing import Stock
 from scorecard.views.wording import clock_text, counted, local_moments, milliseconds, plain
 from scorecard.warehouse.engine import Decision, Kept, Load, Move, Waiting
 
@@ -14,8 +15,10 @@ MOVES = 12
 
 
 def holds_of(board: Board, source: str, now: datetime) -> dict[str, Any]:
-    """``hold`` (None: nothing waits), ``pinned`` (a sentence or None), ``kept`` (generations, newest first), ``shelf``."""
+    """``hold`` (None: nothing waits), ``pinned`` (a sentence or None), ``kept`` (generations, newest first), ``shelf`` and
+    ``raw``, a line each."""
     held, zone = board.held, board.book.organization.timezone
+    stock = held.raw.get(source)
     waiting, pin, shelf = held.waiting.get(source), held.pinned.get(source), held.shelves.get(source, Shelf())
     return {
         "hold": None if waiting is None else _hold(board, waiting, zone, now),
@@ -24,7 +27,19 @@ def holds_of(board: Board, source: str, now: datetime) -> dict[str, Any]:
         "shelf": f"{counted(shelf.count, 'earlier generation')} kept, {size_text(shelf.size_bytes)}"
         if shelf.count
         else None,
+        "raw": None if stock is None else raw_text(stock, zone, now),
     }
+
+
+def raw_text(stock: Stock, zone: str, now: datetime) -> str:
+    """``What it gave in 14 loads since 12 Nov is kept as it came, 3.2 MB``; and why the last one is not."""
+    said = []
+    if stock.landings:
+        since, size = clock_text(stock.since, zone, now), size_text(stock.size_bytes)
+        said.append(f"What it gave in {counted(stock.landings, 'load')} since {since} is kept as it came, {size}")
+    if stock.problem is not None:
+        said.append(f"What it gave last is not kept: {stock.problem}")
+    return ". ".join(said)
 
 
 def _hold(board: Board, waiting: Waiting, zone: str, now: datetime) -> dict[str, Any]:

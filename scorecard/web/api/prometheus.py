@@ -169,4 +169,10 @@ def _held_lines(board: Board) -> list[str]:
             "Bytes that earlier generations take.",
             [({"source": name}, shelf.size_bytes) for name, shelf in sorted(board.held.shelves.items())],
         ),
+        *series(
+            "scorecard_source_raw_bytes",
+            "gauge",
+            "Bytes of what the source gave, kept as it came.",
+            [({"source": name}, stock.size_bytes) for name, stock in sorted(board.held.raw.items())],
+        ),
     ]
