@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from scorecard.book.functions import AGGREGATES, FORMULA_WORDS, Kind
+from scorecard.book.growth import growing
 from scorecard.book.model.metric import Expression
 from scorecard.book.notes import Notes
 from scorecard.book.outline import Doubt, Outline, outline
@@ -70,13 +71,15 @@ def parse(text: str, kind: Kind) -> Parsed:
         except Doubt:
             pass
         else:
+            if long := _too_long(text, found):
+                return Parsed(_tidy(text), None, (), long)
             return Parsed(_tidy(text), found, tuple((n.name, n.at) for n in found.walk() if n.form == "column"))
     return _judged(text, kind)
 
 
 def _judged(text: str, kind: Kind) -> Parsed:
     """As the SQL parser reads it; the parser is loaded only where a text needs it."""
-    from scorecard.book.sqlparse import judge, outline_of
+    from scorecard.book.sqlparse import judge, outline_of, texts_of
     from scorecard.book.sqltokens import Mistake
 
     plain = _tidy(text)
@@ -87,7 +90,17 @@ def _judged(text: str, kind: Kind) -> Parsed:
     judged = judge(text, kind)
     if judged.tree is None or judged.mistakes:
         return Parsed(plain, None, (), judged.mistakes)
+    if long := _too_long(text, texts_of(judged.tree)):
+        return Parsed(plain, None, (), long)
     return Parsed(plain, outline_of(judged.tree), judged.spots)
+
+
+def _too_long(text: str, found: Outline) -> tuple[Mistake, ...]:
+    if "replace" not in text.lower() or (long := growing(found)) is None:
+        return ()
+    from scorecard.book.sqltokens import Mistake
+
+    return (Mistake(*long),)
 
 
 def _tidy(text: str) -> str:

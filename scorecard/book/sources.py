@@ -323,10 +323,14 @@ def _checks(fields: Fields, notes: Notes) -> tuple[Check, ...]:
         elif kind == "newest":
             found.append(_newest(value, node.place, fields, notes))
         elif kind == "sql":
-            from scorecard.book.checksql import read_check
+            from scorecard.book.checksql import may_run_away, names_in, read_check
 
             text = read_check(value[0], fields.owner, notes)
-            found.append(Check("sql", text=text, place=value[0].place, node=value[0]))
+            apart = may_run_away(text)
+            tables, named = names_in(text) if apart else ((), None)
+            found.append(
+                Check("sql", text=text, apart=apart, tables=tables, named=named, place=node.place, node=value[0])
+            )
         else:
             found.append(Check(kind, columns=tuple(name for _, name in value), place=node.place))  # type: ignore[arg-type]  # the shape has checked the word
     return tuple(found)

@@ -68,6 +68,25 @@ def outline_of(tree: exp.Expression) -> Outline:
     return Outline("other", type(tree).__name__.lower(), 0)
 
 
+def texts_of(node: exp.Expression) -> Outline:
+    """The whole tree as far as it says how long texts can become."""
+    parts = tuple(texts_of(part) for part in node.iter_expressions() if isinstance(part, exp.Expression))
+    at = int(node.meta.get("start", 0)) or next((part.at for part in parts if part.at), 0)
+    if isinstance(node, exp.Literal):
+        return Outline("text" if node.is_string else "number", node.name, at)
+    if isinstance(node, exp.Column):
+        return Outline("column", node.name, at)
+    if isinstance(node, exp.Replace):
+        old, new = node.args.get("expression"), node.args.get("replacement")
+        three = (node.this, old, new or exp.Literal.string(""))
+        return Outline(
+            "call", "replace", at, tuple(texts_of(part) for part in three if isinstance(part, exp.Expression))
+        )
+    if isinstance(node, exp.Length | exp.Predicate):
+        return Outline("other", "", at, parts)
+    return Outline("group", "", at, parts)
+
+
 def _parse_tokens(tokens: list[Token], text: str, kind: Kind) -> Judged:
     try:
         trees = _DUCKDB.parser().parse(list(tokens), text)

@@ -17,7 +17,7 @@ SECONDS_TEXT = "it ran longer than {seconds:g} s and was stopped"
 
 def first_lines(error: BaseException) -> str:
     """DuckDB's own words without its kind of error, the caret drawing and the link to its manual."""
-    text = str(error).split("\n\nLINE ")[0].split("\n\nStack Trace")[0]
+    text = str(error).split("\n\nLINE ")[0].split("\n\nStack Trace")[0].split("\n\nPossible solutions")[0]
     text = re.sub(r"^[A-Za-z ]*Error: ", "", text.strip())
     text = re.sub(r"\s*See also https?://\S+", "", text)
     return re.sub(r"\s+", " ", text).strip()
@@ -52,7 +52,8 @@ def as_problem(error: BaseException) -> Problem:
 def as_error(error: duckdb.Error) -> ScorecardError:
     """What a reader or writer outside this room gets to see."""
     problem = as_problem(error)
-    broken = duckdb.IOException | duckdb.OutOfMemoryException | duckdb.FatalException | duckdb.InternalException
+    # A statement that takes more memory than there is has itself to blame: the next one finds the memory free again.
+    broken = duckdb.IOException | duckdb.FatalException | duckdb.InternalException
     if isinstance(error, broken) or is_full(error) or is_damage(error):
         return Unavailable(problem)
     return Refused(problem)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 import duckdb
 
 from scorecard.book.model.source import Check, Source
 from scorecard.ground.clock import utc_text
 from scorecard.ground.errors import Problem, ScorecardError
+from scorecard.warehouse.apart import ask_apart
 from scorecard.warehouse.changes import DELETED
 from scorecard.warehouse.faults import first_lines
 from scorecard.warehouse.limits import limited
@@ -169,12 +171,23 @@ def _sql(cursor: duckdb.DuckDBPyConnection, source: Source, check: Check) -> lis
     complaint = not_one_select(cursor, text)
     if complaint is not None:
         raise ScorecardError(Problem(f"{source.name}: {complaint}: {text}", check.place))
-    with limited(cursor, SQL_SECONDS):
-        rows = cursor.execute(text).fetchmany(2)
+    if check.apart:
+        rows = _asked_apart(cursor, source, check)
+    else:
+        with limited(cursor, SQL_SECONDS):
+            rows = cursor.execute(text).fetchmany(2)
     if len(rows) != 1 or len(rows[0]) != 1 or not (rows[0][0] is None or isinstance(rows[0][0], bool)):
         said = f"{source.name}: a check must give one true or false, and this one does not: {text}"
         raise ScorecardError(Problem(said, check.place))
     return [] if rows[0][0] else [Problem(f"{source.name}: the check does not hold: {text}", check.place)]
+
+
+def _asked_apart(cursor: duckdb.DuckDBPyConnection, source: Source, check: Check) -> list[tuple[Any, ...]]:
+    try:
+        return ask_apart(cursor, check, SQL_SECONDS)
+    except ScorecardError as error:
+        said = f"{source.name}: the check '{check.text}' could not be run: {error.problems[0].message}"
+        raise ScorecardError(Problem(said, check.place, error.problems[0].hint)) from error
 
 
 def not_one_select(cursor: duckdb.DuckDBPyConnection, text: str) -> str | None:

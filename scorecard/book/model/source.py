@@ -48,7 +48,8 @@ class Check:
 
     ``node`` is where the SQL stands, for the places in it.
     ``rows``: ``drop_at_most`` (share 0..1) and/or ``at_least``; ``newest``: ``back_at_most`` and/or ``within``, in seconds;
-    ``not_null``/``unique``: ``columns``; ``sql``: ``text``.
+    ``not_null``/``unique``: ``columns``; ``sql``: ``text``. ``apart``: it may run away, so it is asked in a process of its
+    own, with ``tables`` and of these the columns that are ``named`` (None: all).
     """
 
     kind: Literal["rows", "newest", "not_null", "unique", "sql"]
@@ -58,6 +59,9 @@ class Check:
     back_at_most: int | None = None
     within: int | None = None
     text: str | None = None
+    apart: bool = False
+    tables: tuple[str, ...] = ()
+    named: frozenset[str] | None = None
     place: Place | None = None
     node: YamlText | None = field(default=None, compare=False, repr=False)
 
