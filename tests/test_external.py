@@ -195,6 +195,32 @@ def test_a_source_may_become_external_and_copied_again(house: DuckWarehouse, tmp
     assert [row[0] for row in rows_of(house, "hours")] == [day("2026-09-09")]
 
 
+def test_a_source_of_another_kind_goes_on_counting_and_shows_no_number_of_before(tmp_path: Path) -> None:
+    """Each look and load in a process of its own, as far as what is kept can tell: nothing is in memory."""
+    external, clock = BOOK, FixedClock(NOW)
+    copied = BOOK.replace("kind: external, table: payroll.hours", "kind: csv, path: hours.csv")
+    generations, numbers = [], []
+    for n, text in enumerate([external, copied, copied, external, copied], 1):
+        rows = f"Day,who,hours\n2026-09-01,ana,{n}\n"
+        (tmp_path / "hours.csv").write_text(rows)
+        house = warehouse_in(tmp_path / "data")
+        fill(house, *MAKE[:2], f"INSERT INTO payroll.hours VALUES ('2026-09-01', 'ana', {n})")
+        journal = Journal.open(tmp_path / "data", clock)
+        refresher = Refresher(book_of(tmp_path, text), tmp_path, house, journal, Publisher(tmp_path / "data"), clock)
+        done = refresher.pull_one("hours", cause="command")
+        assert done.outcome == "ok", done.problems
+        # The process ends between the load and its measuring; another one measures.
+        later = Refresher(book_of(tmp_path, text), tmp_path, house, journal, Publisher(tmp_path / "data"), clock)
+        numbers.append(later.look().reading("paid", "day", "2026-09-01").value)
+        standing = house.standing("hours")
+        assert standing is not None
+        generations.append(standing.generation)
+        journal.close()
+        house.close()
+    assert numbers == [1, 2, 3, 4, 5]
+    assert generations == [1, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

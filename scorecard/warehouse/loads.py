@@ -58,7 +58,7 @@ class Publishing(Publication):
             problems = tuple(faults_of(fault, self.source))
         finally:
             self._tidy()
-        generation = 0 if self.memory is None else self.memory.standing.generation
+        generation = self.begun if self.memory is None else self.memory.standing.generation
         result = Result("failed", self.counts, problems=problems, generation=generation)
         result.counts.loaded = result.counts.removed = 0
         return result
@@ -69,7 +69,8 @@ class Publishing(Publication):
         columns = live_columns(cursor, self.source.name)
         looked_at = columns is not None and is_view(cursor, self.source.name)
         if columns is None or looked_at:
-            self.memory = columns = None
+            self._begin_anew()
+            columns = None
         whole = columns is None or self.source.mode == "replace" or (self.order.full and self._retyped(columns))
         prepared = incoming_table(self.source.name) if whole else "temp._incoming"
         axes = self.order.axes if whole else self._all_axes(columns or {})

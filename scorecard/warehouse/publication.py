@@ -76,6 +76,7 @@ class Publication:
         self.memory: Memory | None = None
         self.keeping: Keeping | None = None
         self.narrowed = False
+        self.begun = 0
 
     def publish_parked(self, parked: Parked, finish: FinishLoad) -> Result:
         """Exactly the rows that wait, whatever the gates say; a person has let them in. Raises where they no longer fit."""
@@ -86,7 +87,7 @@ class Publication:
             with self.writing():
                 self.memory = read_memory(self.cursor, self.source.name)
                 if is_view(self.cursor, self.source.name):
-                    self.memory = None
+                    self._begin_anew()
                 base = 0 if self.memory is None else self.memory.standing.generation
                 if (base, definition_of(self.source, self.order.timezone)) != (staged.base, staged.definition):
                     raise Conflict(no_longer_fits(parked.load, self.source))
@@ -96,6 +97,11 @@ class Publication:
                 return self._publish(staged, change, memory, finish)
         finally:
             self._tidy()
+
+    def _begin_anew(self) -> None:
+        """The table that is there is another one's: nothing is remembered of it but how far it had counted."""
+        self.begun = 0 if self.memory is None else self.memory.standing.generation
+        self.memory = None
 
     def _change(self, staged: Staged, prepared: str) -> tuple[Change, Memory]:
         """The prepared rows into the live table, and what is then to be remembered; all of it can still be taken back."""
@@ -113,7 +119,8 @@ class Publication:
             plan = self._with_late_axes(tables, plan)
         said = take_deleted(self.cursor, prepared, self.source, plan) if self.source.deleted else 0
         change = self._apply(tables, plan, staged.whole, said)
-        memory = remembered(self.cursor, self.order, self.memory, plan, change, staged.state, staged.newest)
+        state, newest = staged.state, staged.newest
+        memory = remembered(self.cursor, self.order, self.memory, plan, change, state, newest, self.begun)
         return change, replace(memory, optional=staged.optional, open=staged.open)
 
     def _keep_shape(self, tables: Tables, staged: Staged) -> None:

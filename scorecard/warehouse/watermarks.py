@@ -42,14 +42,16 @@ def remembered(
     change: Change,
     state: Mapping[str, Any],
     given: Any,
+    begun: int = 0,
 ) -> Memory:
-    """The memory after a load whose change stands in this transaction. ``given``: newest cursor value of its rows."""
+    """The memory after a load whose change stands in this transaction. ``given``: newest cursor value of its rows.
+    ``begun``: the generation of another table, which had the name before; whoever knows that one must see a newer one."""
     old = None if before is None else before.standing
     rows = change.rows
     if rows is None:
         rows = (0 if old is None else old.rows) + change.came - change.went
     newest, until = _until(cursor, order, before, plan, change)
-    generation = 0 if old is None else old.generation
+    generation = begun if old is None else old.generation
     standing = Standing(
         source=order.source.name,
         loaded_at=order.now,
