@@ -122,7 +122,7 @@ def test_there_are_scenarios() -> None:
     assert len(SCENARIOS) >= 10
     for scenario in SCENARIOS:
         unknown = {key for each in load(scenario)[1] for key in each} - SELECTS - NUMBERS - FLAGS
-        assert unknown <= {"status", "judged", "reason", "text", "start", "end"}, scenario
+        assert unknown <= {"status", "judged", "reason", "because", "text", "start", "end"}, scenario
 
 
 def test_a_wrong_value_would_be_seen() -> None:
