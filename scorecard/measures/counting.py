@@ -5,13 +5,14 @@ What is small is asked for in one statement; where that fails, in halves, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import Protocol, TypeVar
 
 import polars as pl
 
+from scorecard.book.model.metric import Split
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import Grain
 from scorecard.measures.place import Here, touched_ranges
@@ -36,6 +37,7 @@ from scorecard.measures.states.rows import Piece, Rows
 from scorecard.measures.states.settled import Settled, Stretch
 from scorecard.measures.states.stretches import Line
 from scorecard.measures.store import BAGS, Pending
+from scorecard.measures.sweep import Sweep
 from scorecard.warehouse.engine import Engine
 
 ROWS_AT_ONCE = 3_000_000
@@ -90,8 +92,9 @@ J = TypeVar("J", ScanJob, BagJob)
 @dataclass(slots=True)
 class Counting:
     """One source's recount. ``fresh`` names the states whose kept numbers are good but for the touched days; ``skipped``
-    those not to be tried. ``days`` gives the touched days of some time columns, ``later`` more days of a scan. What fails
-    is in ``broken``: state → problem. ``again``: the days in which a scan was counted again.
+    those not to be tried. ``plain``: what does not add up is asked of the engine, each grain by itself. ``days`` gives the
+    touched days of some time columns, ``later`` more days of a scan. What fails is in ``broken``: state → problem. ``again``:
+    the days in which a scan was counted again. ``stretches``: those of which quantiles will be asked for next.
     """
 
     engine: Engine
@@ -105,10 +108,12 @@ class Counting:
     pending: Pending
     raws: dict[str, set[str]]
     settled: Settled
+    plain: bool = False
     later: Mapping[Scan, frozenset[date]] = field(default_factory=dict)
     broken: dict[str, Problem] = field(default_factory=dict)
     seen: dict[Scan, set[str | None]] = field(default_factory=dict)
     again: dict[Scan, frozenset[date]] = field(default_factory=dict)
+    stretches: Callable[[], Mapping[Bag, Collection[tuple[date, date]]]] = dict
 
     def _run(
         self, jobs: Sequence[J], ask: Callable[[Sequence[J]], pl.DataFrame]
@@ -188,12 +193,17 @@ class Counting:
         stale = [b.id for b in self.plan.bags if b.source == self.here.source and b.id not in self.fresh | self.skipped]
         self.pending.drop("bags", stale)
         small: list[BagJob] = []
+        swept = frozenset[str]() if self.plain else self._swept()
         for (axis, grains), bags in self._grouped().items():
             again = [b for b in bags if b.id in self.fresh]
             days = self.days((axis,))
             for grain in grains:
                 for ranges in self._portions(axis, grain):
-                    anew = [b for b in bags if b.id not in self.fresh and b.id not in self.broken]
+                    anew = [
+                        b
+                        for b in bags
+                        if b.id not in self.fresh | self.broken.keys() and (grain == "hour" or b.id not in swept)
+                    ]
                     for job in self._bag_jobs(anew, axis, {grain: ranges}, again=False) if anew else ():
                         self._keep_bags(self._run([job], self._bagged))
             if again and days:
@@ -204,6 +214,28 @@ class Counting:
                 for some in [{g: r} for g, r in touched.items()] if apart else [touched] if touched else []:
                     small += self._bag_jobs(again, axis, some, again=True)
         self._keep_bags(self._run(small, self._bagged))
+
+    def _swept(self) -> frozenset[str]:
+        """Counts all that is new in one pass for each time column and split, at all grains but hours; gives the names of what
+        could be counted so. What fails, or does not go with it, is left to be asked for by itself."""
+        fused, swept = self.settled.fused(), set[str]()
+        groups: dict[tuple[str, Split | None], dict[Bag, tuple[Grain, ...]]] = {}
+        for bag, grains in self.plan.bags.items():
+            some = tuple(grain for grain in grains if grain != "hour")
+            if bag.source == self.here.source and bag.id not in self.fresh | self.skipped and some:
+                groups.setdefault((bag.time, bag.split), {})[bag] = some
+        stretches = self.stretches() if groups else {}
+        for (axis, split), bags in groups.items() if fused is not None else ():
+            slices = slices_for(self.slicing, self.raws, split)
+            sweep = Sweep(
+                self.engine, self.here, axis, bags, slices, bool(fused), {b: stretches.get(b, ()) for b in bags}
+            )
+            answer = self.attempt(sweep.numbers)
+            if not isinstance(answer, Problem):
+                self.pending.bags.append(answer[0])
+                self.settled.take(sweep.windows)
+                swept.update(bag.id for bag in bags if bag not in answer[1])
+        return frozenset(swept)
 
     def _from_settled(
         self, bags: Sequence[Bag], axis: str, touched: dict[Grain, tuple[Range, ...]], days: frozenset[date]

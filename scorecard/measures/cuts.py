@@ -275,12 +275,8 @@ class Cuts:
         cut_of: dict[tuple[str, Stretch], Cut] = {}
         for bag, cuts in wanted.items():
             for cut in dict.fromkeys(cuts):
-                day = here.calendar.day_of(cut.moment)
-                if cut.fine or cut.first is None or (bag.id, cut) in self._known or cut.first >= day:
-                    continue
-                if here.rows_in(bag.time, cut.first, day) >= settled.FROM_ROWS:
-                    whole = here.calendar.midnight(day) == cut.moment
-                    stretch = Stretch(cut.first, day, day if whole else day + DAY, None if whole else cut.moment)
+                stretch = None if (bag.id, cut) in self._known else stretch_of(here, bag, cut)
+                if stretch is not None:
                     stretches.setdefault(bag.id, []).append(stretch)
                     cut_of[bag.id, stretch] = cut
                     axes.setdefault(bag.time, []).append(bag)
@@ -304,6 +300,15 @@ class Cuts:
             if cut.fine and cut.start is not None:
                 until = f"{column(axis)} >= {moment_literal(cut.start)}"
         return Rows(here.table, axis, tuple(pieces), until, here.calendar.timezone, here.whole_hours, dates)
+
+
+def stretch_of(here: Here, bag: Bag, cut: Cut) -> Stretch | None:
+    """The days up to a cut, where they are so many that they are better settled; None: they are read whole."""
+    day = here.calendar.day_of(cut.moment)
+    if cut.fine or cut.first is None or cut.first >= day or here.rows_in(bag.time, cut.first, day) < settled.FROM_ROWS:
+        return None
+    whole = here.calendar.midnight(day) == cut.moment
+    return Stretch(cut.first, day, day if whole else day + DAY, None if whole else cut.moment)
 
 
 def _whole_days(here: Here, cut: Cut) -> Bounds | None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TypeVar
 
 from scorecard.book.calendars import Calendars
@@ -117,7 +118,10 @@ class Meter:
         self._desk = desk
         here = self._here(standings, now)
         self._write_days(here.values())
-        moved = {s: m for s, place in here.items() if (m := desk.upkeep.bring_up(place, touched.get(s), whole=whole))}
+        coming = partial(desk.weaver.coming, here, now)
+        moved = {
+            s: m for s, place in here.items() if (m := desk.upkeep.bring_up(place, touched.get(s), coming, whole=whole))
+        }
         desk.people.take(given)
         problems = {**desk.plan.problems, **self._broken(desk)}
         problems |= desk.weaver.weave(here, moved, now, problems, self._attempt)

@@ -74,6 +74,14 @@ class Weaver:
         """The places whose cell may differ from the last time."""
         return Places(self.moves, {key: group.slices for key, group in self.groups.items()})
 
+    def coming(self, here: Mapping[str, Here], now: datetime) -> Wanted:
+        """All that a measuring will ask for up to cuts."""
+        needs, found = self.needs.at(here, now), Wanted()
+        for one in self.plan.lowered.values():
+            for grain in one.grains:
+                found.add(needs.wanted(one, grain))
+        return found
+
     def weave(
         self,
         here: Mapping[str, Here],

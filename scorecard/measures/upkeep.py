@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from uuid import uuid4
@@ -17,10 +17,10 @@ from scorecard.measures.aging import Aging, first_key, since_when
 from scorecard.measures.audit import Difference, compared, kept_of
 from scorecard.measures.counted import Counted
 from scorecard.measures.counting import Attempt, Counting
-from scorecard.measures.cuts import Cuts
+from scorecard.measures.cuts import Cuts, Wanted, stretch_of
 from scorecard.measures.grid import Grid
 from scorecard.measures.place import OLDEST, Here, Key, Moved, key_of, touched_ranges
-from scorecard.measures.plan import Plan, Scan, axes
+from scorecard.measures.plan import Bag, Plan, Scan, axes
 from scorecard.measures.ranges import DAY, Range, moment_literal, utc_naive
 from scorecard.measures.sql import ROWS, column_kind, quoted
 from scorecard.measures.states.level import replacing_days
@@ -68,8 +68,11 @@ class Upkeep:
         """Whether nobody else has written states since; otherwise what is remembered here is worth nothing."""
         return owner(self.engine) == self.token
 
-    def bring_up(self, here: Here, given: Touched | None, *, whole: bool) -> Moved | None:
-        """Counts again what loads (``given``) and the clock have touched; None where nothing at all has moved."""
+    def bring_up(self, here: Here, given: Touched | None, coming: Callable[[], Wanted], *, whole: bool) -> Moved | None:
+        """Counts again what loads (``given``) and the clock have touched; None where nothing at all has moved.
+
+        ``coming``: what will be asked for up to cuts.
+        """
         source = here.source
         before = self.standings.get(source)
         states = self.plan.states(source)
@@ -94,7 +97,7 @@ class Upkeep:
             self.settled.forget(fresh, touched)
             anew = set(states) - fresh - set(self.broken)
             self.settled.tails.forget(source, touched if fresh and not anew else None)
-            found = self._recount(here, states, fresh, skipped, days, later, since)
+            found = self._recount(here, states, fresh, skipped, days, later, since, coming)
         elif given is not None:
             self._remember(here, states, Pending())
         # What was broken and still is has nothing new to say: it must not cost the others anything.
@@ -176,11 +179,13 @@ class Upkeep:
         days: _Days,
         later: Mapping[Scan, frozenset[date]],
         since: date | None,
+        coming: Callable[[], Wanted],
     ) -> _Recounted:
         if fresh and here.source not in self.standings:
             self.grid.reload_raws(here.source)
         pending = Pending()
         counting = self._counting(here, self.plan, fresh, skipped, days, pending, later)
+        counting.stretches = lambda: _stretches(here, coming())
         counting.scans()
         for scan, seen in counting.seen.items():
             if (
@@ -214,6 +219,8 @@ class Upkeep:
         days: _Days,
         pending: Pending,
         later: Mapping[Scan, frozenset[date]],
+        *,
+        plain: bool = False,
     ) -> Counting:
         raws = {split: set(found) for (source, split), found in self.grid.raws.items() if source == here.source}
         return Counting(
@@ -228,6 +235,7 @@ class Upkeep:
             pending,
             raws,
             self.settled,
+            plain,
             later,
         )
 
@@ -244,7 +252,9 @@ class Upkeep:
             return None
         pending = Pending()
         skipped = frozenset(self.broken)
-        counting = self._counting(here, part, frozenset(), skipped, _Days(here, {}, frozenset()), pending, {})
+        counting = self._counting(
+            here, part, frozenset(), skipped, _Days(here, {}, frozenset()), pending, {}, plain=True
+        )
         counting.scans()
         counting.bags()
         kept = kept_of(self.engine, part, [s for s in states if s not in counting.broken])
@@ -314,6 +324,17 @@ class _Days:
     def __call__(self, columns: Sequence[str]) -> frozenset[date]:
         found = self.clock.union(*(self.given.get(c, frozenset()) for c in columns))
         return frozenset(d for d in found if self.here.today - OLDEST <= d <= self.here.today)
+
+
+def _stretches(here: Here, wanted: Wanted) -> dict[Bag, set[tuple[date, date]]]:
+    """The whole days before cuts of which quantiles will be asked for."""
+    found: dict[Bag, set[tuple[date, date]]] = {}
+    for (source, bag), cuts in wanted.bags.items():
+        for cut in cuts if source == here.source and bag.q is not None else ():
+            stretch = stretch_of(here, bag, cut)
+            if stretch is not None:
+                found.setdefault(bag, set()).add((stretch.first, stretch.split))
+    return found
 
 
 def _marks(standing: Standing) -> tuple[object, ...]:

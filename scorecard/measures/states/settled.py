@@ -88,12 +88,16 @@ class Settled:
         best = best if (today - best).days <= LONGEST_TAIL else touched
         return best if best > first and (today - best).days <= LONGEST_TAIL else None
 
+    def take(self, windows: Mapping[Place, Mapping[Slice | None, Window]]) -> None:
+        """Remembers what was found elsewhere of settled days."""
+        self._windows.update(windows)
+
     def lines(
         self, bags: Sequence[Bag], rows: Rows, slices: Slices, stretches: Mapping[str, Sequence[Stretch]]
     ) -> Lines:
         """Numbers of bags of one axis and split over stretches (bag → its own), as far as they can be said."""
         found: Lines = {}
-        if self._fused is None and not self._learn():
+        if self.fused() is None:
             return found
         tails: dict[tuple[date, date, datetime | None], Tail] = {}
         alike: dict[tuple[str, str | None, Stretch], list[Bag]] = {}
@@ -117,8 +121,10 @@ class Settled:
         self._used |= {(state, s.first, s.split) for state, s in found}
         return found
 
-    def _learn(self) -> bool:
-        """Finds out how this build of the engine rounds between two values; False: in a way that is not known here."""
+    def fused(self) -> bool | None:
+        """How this build of the engine rounds between two values; None: in a way that is not known here."""
+        if self._fused is not None:
+            return self._fused
         low, high, share = 1.1, 1.3, 9 * 0.1  # the two ways differ here in the last digit
         values = ", ".join([repr(low), repr(high), *["1e9"] * 8])
         sql = f"SELECT quantile_cont(x, [0.1])[1] AS q FROM (SELECT unnest([{values}]::DOUBLE[]) AS x)"
@@ -126,8 +132,7 @@ class Settled:
         for fused in (True, False):
             if between_values(low, high, share, fused=fused) == answer:
                 self._fused = fused
-                return True
-        return False
+        return self._fused
 
     # -- quantiles ---------------------------------------------------------------------------------------------
 
@@ -172,8 +177,7 @@ class Settled:
         sizes = self.engine.query(f"SELECT kind, name, count(v) AS n FROM ({source}) AS s GROUP BY kind, name").rows()
         coming = [2 * most.get((k, s) if k else None, 0) / n for k, s, n in sizes if n > ALL_OF]
         total = max((n for _, _, n in sizes), default=0)
-        usual = [3 / (split - first).days, ALL_OF / total] if total else []
-        margin = min(1.0, MARGIN + max([*coming, *usual], default=0.0))
+        margin = max(margin_of((split - first).days, total), min(1.0, MARGIN + max(coming, default=0.0)))
         bounds = ", ".join(
             f"quantile_disc(f, {max(0.0, b.q - margin)!r}) AS lo_{i}, quantile_disc(f, {min(1.0, b.q + margin)!r}) AS hi_{i}"
             for i, b in enumerate(bags)
@@ -252,6 +256,12 @@ class Settled:
             asked = [day.frame.select(pl.col(name).alias("v")) for day in only]
             values = values.join(pl.concat(asked), on="v", how="semi").sort("v") if asked else values.head(0)
         return Seen(values, counts, only)
+
+
+def margin_of(days: int, total: int) -> float:
+    """How far a window reaches on either side of its quantile, as a share of the values: of a stretch of so many days in which
+    no slice has more values than ``total``. A day that goes on must not leave it with every tick."""
+    return min(1.0, MARGIN + (max(3 / days, ALL_OF / total) if total else 0.0))
 
 
 def _with(rows: Rows, pieces: Sequence[Piece], split: str | None, slices: Slices | None) -> Rows:

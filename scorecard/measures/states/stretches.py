@@ -7,7 +7,6 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import polars as pl
 
@@ -151,7 +150,9 @@ class Distinct(Mapping[Slice | None, Number]):
 def between_values(low: float, high: float, share: float, *, fused: bool) -> float:
     """The value a share of the way from one to another, rounded as the engine does: with or without fused multiply-add."""
     if fused:
-        return float(Fraction(low) * Fraction(1 - share) + Fraction(high * share))
+        # In whole numbers, whose quotient is rounded once.
+        (a, x), (b, y), (c, z) = (v.as_integer_ratio() for v in (low, 1 - share, high * share))
+        return (a * b * z + c * x * y) / (x * y * z)
     return low * (1 - share) + high * share
 
 

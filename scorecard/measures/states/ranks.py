@@ -1,0 +1,88 @@
+"""Quantiles of values that lie in many sorted runs, and windows around them: found by narrowing all runs down together, without
+merging them."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import chain, compress, repeat
+from operator import getitem, lt, sub
+
+import polars as pl
+import pyarrow as pa
+
+from scorecard.measures.states.stretches import Window, between_values
+
+Run = tuple["memoryview[float]", int, int]
+"""(values, the first place, the place after the last): sorted between these places."""
+MANY = 5000
+"""More values than these are sorted by the engine of frames."""
+FEW, FEW_EACH = 256, 4
+"""So few values, and so many more for each run, are sorted at once: quicker than narrowing them down further."""
+
+
+def quantile(runs: Sequence[Run], n: int, q: float, *, fused: bool) -> float:
+    """The quantile of all ``n`` (at least one) values, interpolated between order statistics (``quantile_cont``).
+
+    ``fused``: how the engine rounds between two values (``between_values``).
+    """
+    place = (n - 1) * q
+    low, high = math.floor(place), math.ceil(place)
+    one, other = pair(runs, low, n)
+    return one if low == high else between_values(one, other, place - low, fused=fused)
+
+
+def pair(runs: Sequence[Run], rank: int, n: int) -> tuple[float, float]:
+    """The value of a rank (from 0) among all ``n`` and the one after it (of the last one: itself)."""
+    if len(runs) == 1:
+        values, first, until = runs[0]
+        return values[first + rank], values[min(first + rank + 1, until - 1)]
+    every, begins, ends = (list(column) for column in zip(*runs, strict=True))
+    while n > FEW + FEW_EACH * len(every):
+        sizes = list(map(sub, ends, begins))
+        widest = sizes.index(max(sizes))
+        pivot = every[widest][begins[widest] + sizes[widest] * rank // n]
+        at = list(map(bisect_left, every, repeat(pivot), begins, ends))
+        below = sum(at) - sum(begins)
+        if rank + 1 < below:
+            ends, n = at, below
+        else:
+            after = list(map(bisect_right, every, repeat(pivot), at, ends))
+            through = below + sum(after) - sum(at)
+            if rank < below:
+                return max(v[i - 1] for v, a, i in zip(every, begins, at, strict=True) if a < i), pivot
+            if rank < through:
+                above = (v[i] for v, i, b in zip(every, after, ends, strict=True) if i < b)
+                return pivot, pivot if rank + 1 < through else min(above, default=pivot)
+            begins, rank, n = after, rank - through, n - through
+        left = list(map(lt, begins, ends))
+        every, begins, ends = (list(compress(column, left)) for column in (every, begins, ends))
+    merged = sorted(chain.from_iterable(map(getitem, every, map(slice, begins, ends))))
+    return merged[rank], merged[min(rank + 1, n - 1)]
+
+
+def window(runs: Sequence[Run], n: int, bad: int, q: float, margin: float | None) -> Window:
+    """The values around a quantile of all ``n`` (at least one), so many shares of them on either side; None: all of them."""
+    if margin is None:
+        return Window(n, bad, 0, _merged(runs))
+    low = pair(runs, math.floor((n - 1) * max(0.0, q - margin)), n)[0]
+    high = pair(runs, math.ceil((n - 1) * min(1.0, q + margin)), n)[0]
+    near = [(v, bisect_left(v, low, a, b), bisect_right(v, high, a, b)) for v, a, b in runs]
+    return Window(n, bad, sum(first for _, first, _ in near) - sum(a for _, a, _ in runs), _merged(near))
+
+
+def _merged(runs: Sequence[Run]) -> array[float]:
+    """All values of some runs, sorted."""
+    if sum(map(_length, runs)) <= MANY:
+        return array("d", sorted(chain.from_iterable(v[a:b] for v, a, b in runs)))
+    joined = b"".join(v[a:b] for v, a, b in runs)
+    series = pl.Series(pa.Array.from_buffers(pa.float64(), len(joined) // 8, [None, pa.py_buffer(joined)])).sort()
+    found, whole = array("d"), series.rechunk().to_arrow()
+    found.frombytes(whole.buffers()[1][whole.offset * 8 : (whole.offset + len(whole)) * 8])
+    return found
+
+
+def _length(run: Run) -> int:
+    return run[2] - run[1]

@@ -1,0 +1,112 @@
+"""The values of quantiles, sorted once within short stretches of days and split values, for all periods and slices."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from scorecard.ground.periods import Grain
+from scorecard.measures.slices import Slice
+from scorecard.measures.states.layout import Coded, Days, segment_at
+from scorecard.measures.states.ranks import Run, quantile, window
+from scorecard.measures.states.settled import ALL_OF, margin_of
+from scorecard.measures.states.stretches import Window
+
+Found = tuple[Grain, date, Slice | None, int, int, tuple[float | None, ...]]
+"""(grain, the period's first day, slice, values counted, values not finite, its quantiles)."""
+
+
+@dataclass(slots=True)
+class Runs:
+    """Quantiles ``qs`` of one value, in portions of whole segments of days in their order; no segment comes twice.
+
+    ``fused``: how the engine rounds between two values. ``stretches``: days from one to before another whose ``windows`` around
+    the quantiles are to be remembered: (first, until) → slice → one for each quantile.
+    """
+
+    qs: Sequence[float]
+    grains: Sequence[Grain]
+    days: Days
+    coded: Coded
+    fused: bool
+    stretches: Collection[tuple[date, date]] = ()
+    windows: dict[tuple[date, date], dict[Slice | None, tuple[Window, ...]]] = field(default_factory=dict)
+    _runs: dict[int, Run] = field(default_factory=dict)
+    _bad: dict[int, int] = field(default_factory=dict)
+    _next: dict[Grain, int] = field(default_factory=dict)
+
+    def take(self, rows: pl.DataFrame, done: int) -> Iterator[Found]:
+        """Takes the next rows: ``cell`` (the segment's number × split values + the split value's) and ``v``.
+
+        Gives all periods of which no more rows are to come: those before the segment ``done``.
+        """
+        self._sort(rows)
+        for grain in self.grains:
+            grained = self.days.grains[grain]
+            at = self._next.get(grain, 0)
+            while at < len(grained.firsts) and grained.begins[at + 1] <= done:
+                segments = range(grained.begins[at], grained.begins[at + 1])
+                for slice_, codes in (None, (0, self.coded.size)), *self.coded.ranges.items():
+                    cells = [s * self.coded.size + code for s in segments for code in range(*codes)]
+                    found = self._number(cells)
+                    if found is not None:
+                        yield grain, grained.firsts[at], slice_, *found
+                at += 1
+            self._next[grain] = at
+        for first, until in self.stretches:
+            begin, end = segment_at(self.days, first), segment_at(self.days, until)
+            if end <= done and (first, until) not in self.windows:
+                self.windows[first, until] = self._around(range(begin, end), (until - first).days)
+        self._forget()
+
+    def _around(self, segments: range, days: int) -> dict[Slice | None, tuple[Window, ...]]:
+        """The windows of some segments, slice by slice."""
+        found: dict[Slice | None, tuple[Window, ...]] = {}
+        margin = 0.0
+        for slice_, codes in (None, (0, self.coded.size)), *self.coded.ranges.items():
+            runs, n, bad = self._look([s * self.coded.size + code for s in segments for code in range(*codes)])
+            if slice_ is None:
+                margin = margin_of(days, n)
+            if n:
+                found[slice_] = tuple(window(runs, n, bad, q, margin if n > ALL_OF else None) for q in self.qs)
+        return found
+
+    def _sort(self, rows: pl.DataFrame) -> None:
+        known = rows.drop_nulls("v") if rows["v"].null_count() else rows
+        if not known["v"].is_finite().all():
+            lost = known.filter(~pl.col("v").is_finite()).group_by("cell").len()
+            self._bad.update(lost.rows())
+            known = known.filter(pl.col("v").is_finite())
+        if not len(known):
+            return
+        made = known.group_by("cell").agg("v").with_columns(pl.col("v").list.sort(), pl.col("v").list.len().alias("n"))
+        flat = made["v"].explode().rechunk().to_arrow()
+        values, at = memoryview(flat.buffers()[1]).cast("d"), flat.offset
+        for cell, n in zip(made["cell"].to_list(), made["n"].to_list(), strict=True):
+            self._runs[cell] = (values, at, at + n)
+            at += n
+
+    def _number(self, cells: Sequence[int]) -> tuple[int, int, tuple[float | None, ...]] | None:
+        """What some cells come to together; None where there is nothing in them."""
+        runs, n, bad = self._look(cells)
+        if not n:
+            return (0, bad, (None,) * len(self.qs)) if bad else None
+        return n, bad, tuple(quantile(runs, n, q, fused=self.fused) for q in self.qs)
+
+    def _look(self, cells: Sequence[int]) -> tuple[list[Run], int, int]:
+        """The runs of some cells, how many values they hold, and how many are not finite."""
+        runs = [run for run in map(self._runs.get, cells) if run is not None]
+        bad = sum(self._bad.get(cell, 0) for cell in cells) if self._bad else 0
+        return runs, sum(until - first for _, first, until in runs), bad
+
+    def _forget(self) -> None:
+        """Forgets the segments that no period rests on any more."""
+        grains = [self.days.grains[grain] for grain in self.grains]
+        coming = [g.begins[self._next[grain]] for grain, g in zip(self.grains, grains, strict=True)]
+        coming += [segment_at(self.days, one[0]) for one in self.stretches if one not in self.windows]
+        least = min(coming) * self.coded.size
+        self._runs = {cell: run for cell, run in self._runs.items() if cell >= least}
+        self._bad = {cell: n for cell, n in self._bad.items() if cell >= least}

@@ -1,0 +1,221 @@
+"""One pass over all rows of a time column for what does not add up, at all grains at once.
+
+The rows come in portions of whole segments of days (``states.layout``), each read once, with only the columns that are needed.
+Values of quantiles are sorted within segments and split values; every period, of the whole and of any slice, is found in some
+of these runs (``states.runs``). Distinct values are sorted period by period (``states.once``). What is held at any time is
+what belongs to periods that are not over yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from scorecard.ground.periods import Grain
+from scorecard.measures.place import Here
+from scorecard.measures.plan import Bag
+from scorecard.measures.ranges import Range, column, day_literal, day_of, until_moment, within
+from scorecard.measures.slices import Slice
+from scorecard.measures.sql import ROWS, literal
+from scorecard.measures.states.layout import Coded, Days, coded, day_at, days_laid_out
+from scorecard.measures.states.once import Once
+from scorecard.measures.states.rows import Slices, guarded
+from scorecard.measures.states.runs import Runs
+from scorecard.measures.states.settled import Place
+from scorecard.measures.states.stretches import Window
+from scorecard.measures.store import BAGS
+from scorecard.warehouse.engine import Engine
+
+ROWS_IN_HAND = 2_000_000
+"""About so many rows are read at once; where many times as many are of one segment, all is left to the engine."""
+MOST_IN_HAND = 8 * ROWS_IN_HAND
+Result = tuple[str, str, date, str, str, int, int, float | None]
+"""A row as it is kept (``store.BAGS``), but for the bucket's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What a portion has besides ``day`` and ``code``: name → SQL. ``flags``: condition → name; ``numbers``: (value,
+    condition) → (name, the flag's name where not all of the column counts); ``values``: what is counted once → name."""
+
+    flags: Mapping[str, str]
+    numbers: Mapping[tuple[str, str | None], tuple[str, str | None]]
+    values: Mapping[str, str]
+    sql: Mapping[str, str]
+
+    @classmethod
+    def of(cls, bags: Sequence[Bag]) -> Columns:
+        """The columns for some bags; a value is read once, but where it may only be looked at under a condition."""
+        pairs = dict.fromkeys((b.value, b.condition) for b in bags if b.q is not None)
+        whole = {value: f"v_{n}" for n, value in enumerate(v for v, c in pairs if c is None)}
+        shared = [c for v, c in pairs if c is not None and v in whole]
+        shared += [b.condition for b in bags if b.q is None and b.condition is not None]
+        flags = {c: f"c_{n}" for n, c in enumerate(dict.fromkeys(shared))}
+        sql = {name: f"coalesce(({c}), false)" for c, name in flags.items()}
+        sql |= {name: f"CAST({value} AS DOUBLE)" for value, name in whole.items()}
+        numbers: dict[tuple[str, str | None], tuple[str, str | None]] = {}
+        for n, (value, condition) in enumerate(pairs):
+            if value in whole:
+                numbers[value, condition] = whole[value], None if condition is None else flags[condition]
+            else:
+                numbers[value, condition] = f"g_{n}", None
+                sql[f"g_{n}"] = guarded(f"CAST({value} AS DOUBLE)", condition)
+        values = {value: f"d_{n}" for n, value in enumerate(dict.fromkeys(b.value for b in bags if b.q is None))}
+        return cls(flags, numbers, values, sql | {name: value for value, name in values.items()})
+
+
+@dataclass(slots=True)
+class Sweep:
+    """The pass for some bags of one time column and split, each at its grains (no hours). ``fused``: see ``states.ranks``.
+
+    ``stretches``: bag → days from one to before another; what is to be remembered of its quantile in them is then in ``windows``.
+    """
+
+    engine: Engine
+    here: Here
+    axis: str
+    bags: Mapping[Bag, Sequence[Grain]]
+    slices: Slices
+    fused: bool
+    stretches: Mapping[Bag, Collection[tuple[date, date]]]
+    windows: dict[Place, Mapping[Slice | None, Window]] = field(default_factory=dict)
+    _rows: list[Result] = field(default_factory=list)
+
+    def numbers(self) -> tuple[pl.DataFrame, frozenset[Bag]]:
+        """All their numbers, as they are kept, and the bags that it can say nothing about. Raises what the engine raises."""
+        first, code = self.here.first_day(self.axis), coded(self.slices)
+        if first is None:
+            return pl.DataFrame(schema=BAGS), frozenset()
+        if code is None:
+            return pl.DataFrame(schema=BAGS), frozenset(self.bags)
+        grains = tuple(dict.fromkeys(g for found in self.bags.values() for g in found))
+        marks = {day for found in self.stretches.values() for stretch in found for day in stretch}
+        days = days_laid_out(self.here.calendar, first, self.here.today, grains, marks)
+        portions = self._portions(days)
+        if portions is None:
+            return pl.DataFrame(schema=BAGS), frozenset(self.bags)
+        counting = self._counting(days, code)
+        left = frozenset(b for b in self.bags if b.q is None and (b.value, self.bags[b]) not in counting)
+        mine = [bag for bag in self.bags if bag not in left]
+        if mine:
+            self._pass(days, portions, code, Columns.of(mine), mine, counting)
+        return self._kept(), left
+
+    def _counting(self, days: Days, code: Coded) -> dict[tuple[str, Sequence[Grain]], Once]:
+        """How each distinct value is counted (value and grains); not those that are no whole numbers, or too far apart."""
+        asked: dict[tuple[str, Sequence[Grain]], dict[str | None, None]] = {}
+        for bag, grains in self.bags.items():
+            if bag.q is None:
+                asked.setdefault((bag.value, grains), {})[bag.condition] = None
+        values = list(dict.fromkeys(value for value, _ in asked))
+        if not values:
+            return {}
+        rows = f"FROM {self.here.table} AS {ROWS}"
+        shown = ", ".join(f"{value} AS d_{n}" for n, value in enumerate(values))
+        types = self.engine.query(f"SELECT {shown} {rows} LIMIT 0").dtypes
+        whole = [value for value, type_ in zip(values, types, strict=True) if type_.is_integer() and type_ != pl.Int128]
+        if not whole:
+            return {}
+        ends = ", ".join(f"min({value}) AS a_{n}, max({value}) AS b_{n}" for n, value in enumerate(whole))
+        found = self.engine.query(f"SELECT {ends} {rows}").row(0)
+        spans = {value: (found[2 * n] or 0, found[2 * n + 1] or 0) for n, value in enumerate(whole)}
+        made = {
+            (value, grains): Once(*spans[value], code, {g: days.grains[g] for g in grains}, tuple(conditions))
+            for (value, grains), conditions in asked.items()
+            if value in spans
+        }
+        return {place: once for place, once in made.items() if once.fits}
+
+    def _pass(
+        self,
+        days: Days,
+        portions: Sequence[tuple[int, int]],
+        code: Coded,
+        columns: Columns,
+        bags: Sequence[Bag],
+        counting: Mapping[tuple[str, Sequence[Grain]], Once],
+    ) -> None:
+        sorting: dict[tuple[str, str | None, Sequence[Grain]], list[Bag]] = {}
+        for bag in bags:
+            if bag.q is not None:
+                sorting.setdefault((bag.value, bag.condition, self.bags[bag]), []).append(bag)
+        runs = {
+            place: Runs(
+                [bag.q or 0.0 for bag in alike], place[2], days, code, self.fused,
+                sorted({stretch for bag in alike for stretch in self.stretches.get(bag, ())}),
+            )
+            for place, alike in sorting.items()
+        }  # fmt: skip
+        named = {(bag.value, bag.condition, self.bags[bag]): bag.id for bag in bags if bag.q is None}
+        last = len(days.begins) - 1
+        for begin, until in portions:
+            rows = self.engine.query(self._sql(days, code, columns, ((day_at(days, begin), day_at(days, until)),)))
+            cell = days.of_day.gather(rows["day"]) * code.size + rows["code"]
+            for place, one in runs.items():
+                name, flag = columns.numbers[place[:2]]
+                some = pl.DataFrame({"cell": cell, "v": rows[name]})
+                found = one.take(some if flag is None else some.filter(rows[flag]), until)
+                for grain, day, slice_, n, bad, xs in found:
+                    for bag, x in zip(sorting[place], xs, strict=True):
+                        self._keep(bag.id, grain, day, slice_, n, bad, x)
+            for (value, grains), once in counting.items():
+                flags = {c: columns.flags[c] for c in once.asked if c is not None}
+                for grain, day, condition, slice_, n, x in once.take(
+                    rows, columns.values[value], flags, None if until == last else until
+                ):
+                    self._keep(named[value, condition, grains], grain, day, slice_, n, 0, float(x))
+
+        for place, one in runs.items():
+            for (begun, split), around in one.windows.items():
+                for nth, bag in enumerate(sorting[place]):
+                    self.windows[bag.id, begun, split] = {slice_: some[nth] for slice_, some in around.items()}
+
+    def _keep(
+        self, state: str, grain: Grain, first: date, slice_: Slice | None, n: int, bad: int, x: float | None
+    ) -> None:
+        if n or bad:
+            self._rows.append((state, grain, first, *(slice_ or ("", "")), n, bad, x))
+
+    def _kept(self) -> pl.DataFrame:
+        columns = zip(*self._rows, strict=True) if self._rows else ([] for _ in BAGS)
+        found = pl.DataFrame(dict(zip(BAGS, columns, strict=True)), schema={**BAGS, "bucket": pl.Date})
+        return found.with_columns(pl.col("bucket").cast(BAGS["bucket"]))
+
+    def _portions(self, days: Days) -> Sequence[tuple[int, int]] | None:
+        """Segments from one to before another that together are not too many rows; None where a single one is."""
+        last = len(days.begins) - 1
+        if self.here.standing.rows <= ROWS_IN_HAND:
+            return [(0, last)]
+        day = day_of(self.axis)
+        counts = self.engine.query(
+            f"SELECT CAST({day} - {day_literal(days.first)} AS UINTEGER) AS day, count(*) AS n FROM {self.here.table} AS {ROWS} "
+            f"WHERE {within(day, ((days.first, day_at(days, last)),))} GROUP BY 1"
+        )
+        rows = [0] * last
+        for segment, n in zip(days.of_day.gather(counts["day"]).to_list(), counts["n"].to_list(), strict=True):
+            rows[segment] += n
+        if max(rows) > MOST_IN_HAND:
+            return None
+        found, begin, many = [], 0, 0
+        for segment, n in enumerate(rows):
+            if many and many + n > ROWS_IN_HAND:
+                found.append((begin, segment))
+                begin, many = segment, 0
+            many += n
+        return [*found, (begin, last)]
+
+    def _sql(self, days: Days, code: Coded, columns: Columns, ranges: Sequence[Range]) -> str:
+        """A portion: ``day`` and ``code`` as the layout numbers them, and the columns."""
+        here, day, joins, number = self.here, day_of(self.axis), "", "0"
+        split = next(bag.split for bag in self.bags)
+        if code.codes and split is not None:
+            pairs = ", ".join(f"({literal(raw)}, {n})" for raw, n in code.codes.items())
+            joins = f" LEFT JOIN (VALUES {pairs}) AS m(raw, code) ON CAST({column(split.column)} AS VARCHAR) = m.raw"
+            number = "coalesce(m.code, 0)"
+        shown = [f"CAST({day} - {day_literal(days.first)} AS UINTEGER) AS day", f"CAST({number} AS UINTEGER) AS code"]
+        shown += [f"{sql} AS {name}" for name, sql in columns.sql.items()]
+        until = until_moment(self.axis, here.columns[self.axis], here.now, here.today)
+        return f"SELECT {', '.join(shown)} FROM {here.table} AS {ROWS}{joins} WHERE {within(day, ranges)} AND {until}"

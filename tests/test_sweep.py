@@ -1,0 +1,164 @@
+"""The pass that counts what does not add up gives what one statement for each state gives, to the last digit, and in any portions."""
+
+from __future__ import annotations
+
+import tempfile
+from array import array
+from datetime import timedelta
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from scorecard.book.model.metric import Split
+from scorecard.ground.periods.calendar import Calendar
+from scorecard.measures import sweep
+from scorecard.measures.states import once, ranks, settled
+from scorecard.measures.states.layout import coded, days_laid_out
+from scorecard.measures.states.ranks import Run
+from tests.measuring import BY_TEAM, World, distinct, metric, moment, quantile
+
+COLUMNS = {
+    "id": "integer", "created_at": "timestamp", "resolved_at": "timestamp", "minutes": "double", "team": "text",
+    "process": "text", "customer": "integer", "name": "text",
+}  # fmt: skip
+BY_PROCESS = Split("process", "process")
+HIGH = "minutes > 2"
+METRICS = (
+    metric("median", quantile("minutes"), split=BY_TEAM, grain="day"),
+    metric("p90", quantile("minutes", 0.9), split=BY_TEAM),
+    metric("high", quantile("minutes", 0.25), split=BY_TEAM, where=HIGH),
+    metric("guarded", quantile("1 / customer", 0.3), split=BY_TEAM, where="customer <> 0"),
+    metric("resolved", quantile("minutes"), split=BY_TEAM, time="resolved_at"),
+    metric("by_process", quantile("minutes"), split=BY_PROCESS),
+    metric("endless", quantile("minutes * 1e100"), split=BY_TEAM),
+    metric("by_hour", quantile("minutes"), grain="hour"),
+    metric("customers", distinct("customer"), split=BY_TEAM),
+    metric("customers_high", distinct("customer"), split=BY_TEAM, where=HIGH),
+    metric("customers_by_day", distinct("customer"), grain="day"),
+    metric("customers_of_processes", distinct("customer"), split=BY_PROCESS, grain="month"),
+    metric("names", distinct("name"), split=BY_TEAM),
+)
+BEGIN = moment("2025-11-20 00:00")
+NUMBERS = st.sampled_from(["1.5", "2.5", "2.5", "4", "-3.25", "1e300", None])
+ROW = st.fixed_dictionaries(
+    {
+        "created_at": st.integers(0, 100 * 24).map(lambda h: BEGIN + timedelta(hours=h)),
+        "resolved_at": st.none() | st.integers(0, 100 * 24).map(lambda h: BEGIN + timedelta(hours=h)),
+        "minutes": NUMBERS,
+        "team": st.sampled_from(["support", "Support", "Support DE", "operations", "sales", "nobody", None]),
+        "process": st.sampled_from(["returns", "RMA", None]),
+        "customer": st.sampled_from(["0", "1", "2", "7", "-9000000000", None]),
+        "name": st.sampled_from(["a", "b", None]),
+    }
+)
+
+
+def kept(world: World) -> object:
+    return world.engine.query("SELECT * FROM meter.bags ORDER BY ALL").rows()
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(
+    max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate)
+)
+@given(rows=st.lists(ROW, min_size=1, max_size=40), in_hand=st.sampled_from([3, 20, 1000]))
+def test_it_equals_statements(rows: list[dict[str, object]], in_hand: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(settled, "FROM_ROWS", 0):
+        world = World(Path(folder))
+        world.now = moment("2026-03-01 12:00")
+        world.source("tickets", COLUMNS)
+        world.open(*METRICS)
+        world.load("tickets", [{"id": i, **row} for i, row in enumerate(rows)])
+        with mock.patch.object(sweep, "ROWS_IN_HAND", in_hand), mock.patch.object(once, "AT_ONCE", in_hand):
+            measured = world.measure()
+            found, cuts = kept(world), {key: dict(series.cuts) for key, series in measured.series.items()}
+        assert not measured.problems
+        with mock.patch.object(sweep, "ROWS_IN_HAND", 0), mock.patch.object(sweep, "MOST_IN_HAND", 0):
+            measured = world.measure()
+            assert kept(world) == found
+            assert {key: dict(series.cuts) for key, series in measured.series.items()} == cuts
+        world.close()
+
+
+def test_what_does_not_fit_is_counted_by_statements(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.source("tickets", COLUMNS)
+    world.open(*METRICS)
+    rows = [{"id": i, "created_at": BEGIN, "customer": c} for i, c in enumerate(("1", str(2**63 - 1), str(-(2**63))))]
+    world.load("tickets", rows)
+    measured = world.measure()
+    assert measured.series["customers", "week", None].cells[0].value == 3
+    with mock.patch.object(sweep, "MOST_IN_HAND", 1), mock.patch.object(sweep, "ROWS_IN_HAND", 1):
+        before = kept(world)
+        world.meter.measure(world.now, None)
+        assert kept(world) == before
+    world.close()
+
+
+def runs_of(parts: list[list[float]]) -> list[Run]:
+    return [(memoryview(array("d", [0.0, *sorted(p)])), 1, 1 + len(p)) for p in parts if p]
+
+
+FLOATS = st.floats(-1e9, 1e9) | st.sampled_from([0.0, 1.0])
+
+
+@given(
+    parts=st.lists(st.lists(FLOATS, max_size=30), min_size=1, max_size=8), q=st.floats(0, 1), margin=st.floats(0, 0.5)
+)
+def test_ranks_of_many_runs_are_those_of_all_values(parts: list[list[float]], q: float, margin: float) -> None:
+    whole = sorted(value for part in parts for value in part)
+    runs, n = runs_of(parts), len(whole)
+    with (
+        mock.patch.object(ranks, "FEW", 1),
+        mock.patch.object(ranks, "FEW_EACH", 0),
+        mock.patch.object(ranks, "MANY", 5),
+    ):
+        for rank in range(n):
+            assert ranks.pair(runs, rank, n) == (whole[rank], whole[min(rank + 1, n - 1)])
+        if not n:
+            return
+        window = ranks.window(runs, n, 0, q, margin)
+        values = list(window.values)
+        assert values == whole[window.below : window.below + len(values)]
+        low, high = int((n - 1) * max(0.0, q - margin)), int((n - 1) * min(1.0, q + margin))
+        assert window.below <= low <= high < window.below + len(values)
+        assert window.below == 0 or whole[window.below - 1] < values[0]
+
+
+def test_split_values_of_a_slice_follow_each_other() -> None:
+    slices = {
+        "b": [("team", "b"), ("team", "root")],
+        "root": [("team", "root")],
+        "a": [("team", "a"), ("team", "root")],
+        "B!": [("team", "b"), ("team", "root")],
+        "other": [("team", "other")],
+    }
+    code = coded(slices)
+    assert code is not None
+    for slice_, (first, until) in code.ranges.items():
+        assert {raw for raw, n in code.codes.items() if first <= n < until} == {
+            raw for raw, named in slices.items() if slice_ in named
+        }
+    for named, layer in code.layers:
+        for raw, n in code.codes.items():
+            place = layer[n]
+            assert place == len(named) or named[place] in slices[raw]
+    assert coded({"x": [("team", "a"), ("team", "b")], "y": [("team", "b"), ("team", "a")]}) is None
+
+
+def test_segments_lie_in_one_period_of_every_grain() -> None:
+    calendar = Calendar("Europe/Berlin")
+    first, last = moment("2025-11-20 00:00").date(), moment("2026-03-01 00:00").date()
+    mark = moment("2026-01-07 00:00").date()
+    days = days_laid_out(calendar, first, last, ("month", "year"), {mark})
+    assert (mark - first).days in days.begins
+    for grain, grained in days.grains.items():
+        for number, begin in enumerate(grained.firsts):
+            covered = range(grained.begins[number], grained.begins[number + 1])
+            for day in range((last - first).days + 1):
+                inside = calendar.period(first + timedelta(days=day), grain).first == begin
+                assert (days.of_day[day] in covered) == inside
+                assert (grained.of_day[day] == number) == inside
