@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from connectors.contract import Batch, Pull, SourceFailed
 
@@ -37,7 +37,7 @@ def kinds() -> tuple[str, ...]:
     return tuple(KINDS)
 
 
-def pull(request: Pull) -> Iterator[Batch]:
+def pull(request: Pull) -> Generator[Batch, None, None]:
     """The rows of one source. Raises SourceFailed, on the call or while the batches are read."""
     function = KINDS.get(request.kind)
     if function is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -27,14 +27,14 @@ from scorecard.book.model.metric import (
     Sum,
 )
 from scorecard.book.model.organization import Organization, Person, Process, Team
-from scorecard.book.model.source import Column, Schedule, Source
+from scorecard.book.model.source import Check, Column, Schedule, Source
 from scorecard.ground.clock import FixedClock
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.plan import axes
 from scorecard.measures.run import Meter
 from scorecard.measures.values import Cell, Measured, Series
 from scorecard.warehouse.duck import DuckWarehouse
-from scorecard.warehouse.engine import Decision, LoadOrder, Touched
+from scorecard.warehouse.engine import NOTHING, Decision, LoadOrder, Touched
 
 ANA = Person("Ana Ruiz")
 
@@ -158,6 +158,39 @@ class World:
         assert load.outcome in {"ok", "unchanged"}, load.problems
         assert load.quarantined == 0, load.problems
         return touched
+
+    def propose(self, name: str, rows: Sequence[Mapping[str, object]], at: datetime, what: str) -> Touched:
+        """A load that a check does not let through, and a person's decision on it: ``approve`` or ``reject``."""
+        source = self.sources[name]
+        self.sources[name] = replace(source, checks=(Check("rows", at_least=10**9),))
+        texts = {c: [None if r.get(c) is None else str(r[c]) for r in rows] for c in source.columns}
+        batch = Batch(pa.table({c: pa.array(v, pa.string()) for c, v in texts.items()}))
+        order = LoadOrder(self.sources[name], axes(self.book, name), self.organization.timezone, at, at)
+        self.sources[name] = source
+        load, touched = self.engine.load(order, [batch])
+        if load.outcome != "held":
+            assert load.outcome == "unchanged", load.problems
+            return touched
+        assert touched == NOTHING
+        decision = Decision(f"d{load.id}", what, name, load.id, "Ana", "", at)
+        if what == "approve":
+            return self.engine.holds.approve(order, decision)[1]
+        self.engine.holds.reject(decision)
+        return NOTHING
+
+    def roll_back(self, name: str, nth: int, at: datetime) -> tuple[int, Touched] | None:
+        """One of the earlier generations put back: (which, what that touched). None where none is kept."""
+        kept = [one for one in self.engine.holds.kept(name) if one.load is not None]
+        if not kept:
+            return None
+        to = kept[nth % len(kept)]
+        order = LoadOrder(self.sources[name], axes(self.book, name), self.organization.timezone, at, at)
+        decision = Decision(f"r{at.isoformat()}{nth}", "rollback", name, 0, "Ana", "", at, to=to.load)
+        return to.generation, self.engine.holds.roll_back(order, decision)[1]
+
+    def generation(self, name: str) -> int:
+        standing = self.engine.standing(name)
+        return 0 if standing is None else standing.generation
 
     def measure(self, at: str | datetime | None = None, touched: Mapping[str, Touched] | None = None) -> Measured:
         when = self.now if at is None else moment(at) if isinstance(at, str) else at

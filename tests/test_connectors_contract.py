@@ -106,7 +106,7 @@ def test_the_same_rows_again_or_counted_as_unchanged(example: Example) -> None:
 
 
 def test_asking_does_nothing_until_the_rows_are_wanted(example: Example) -> None:
-    pull(example.request(**example.gone)).close()  # type: ignore[attr-defined]
+    pull(example.request(**example.gone)).close()
 
 
 def test_what_is_gone_is_a_failure_with_a_hint_and_without_secrets(example: Example) -> None:
@@ -134,7 +134,7 @@ def test_pulling_changes_nothing(example: Example) -> None:
 def test_stopping_half_way_leaves_nothing_open(example: Example) -> None:
     batches = pull(example.request())
     next(batches)
-    batches.close()  # type: ignore[attr-defined]
+    batches.close()
 
 
 def test_an_unknown_kind_names_those_that_are_known(tmp_path: Path) -> None:

@@ -16,13 +16,18 @@ from typing import Any
 
 import pytest
 
+from connectors import csv_files
 from connectors.contract import Batch
-from scorecard.ground.clock import SystemClock
+from scorecard.cli.product import open_product
+from scorecard.ground.clock import FixedClock, SystemClock
 from scorecard.ground.errors import Conflict
 from scorecard.journal.journal import Journal
+from scorecard.views.pages.holds import holds_of
 from scorecard.warehouse.duck import DuckWarehouse
 from scorecard.warehouse.engine import Decision
 from tests.served import command, inside, served
+from tests.slow_servers import Asked, Given
+from tests.slow_servers import served as upstream
 from tests.test_generations import approve, roll_back
 from tests.warehouse_house import NOW, day, good, load, order, rows_of, source, text, warehouse_in
 
@@ -98,6 +103,69 @@ def test_rejected_rows_are_not_staged_again_by_the_schedule(house: DuckWarehouse
     assert "half an export" in str(again.problem)
     asked, _ = load(house, of, FEW, "at")
     assert asked.outcome == "held", "a person asked for it"
+
+
+def test_what_waits_is_not_read_again_while_the_files_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company(tmp_path)
+    assert inside(tmp_path, "--now", "2026-09-28T06:00:00Z", "refresh").returncode == 0
+    company(tmp_path, tickets=3)
+    (held,) = said(tmp_path, "28T06:30", "refresh", "tickets", status=1)["loads"]
+    read: list[str] = []
+    prepare = csv_files._prepare
+
+    def spy(pin: Any, request: Any, dialect: Any) -> Any:
+        read.append(pin.name)
+        return prepare(pin, request, dialect)
+
+    monkeypatch.setattr(csv_files, "_prepare", spy)
+    (again,) = said(tmp_path, "28T07:00", "refresh", "tickets", status=1)["loads"]
+    assert read == [], "nothing of it was read"
+    assert again["outcome"] == "held"
+    assert f"the same rows as load {3}, which waits" in again["problem"]
+    assert again["read"] == held["read"] == 3
+    company(tmp_path, tickets=2)
+    said(tmp_path, "28T07:30", "refresh", "tickets", status=1)
+    assert set(read) == {"tickets.csv"}, "something is new"
+    product = open_product(tmp_path / "metrics.yaml", tmp_path / "data", FixedClock(NOW))
+    (waiting,) = product.engine.holds.waiting()
+    page = holds_of(product.refresher.look(), "tickets", NOW)
+    product.close()
+    assert (waiting.load.id, waiting.rows, waiting.instead_of) == (5, 2, 3)
+    assert (
+        page["hold"]["counts"] == "2 rows pulled; the table would have 2. It came in place of load 3, which had waited"
+    )
+    said(tmp_path, "28T08:00", "approve", "5", "--by", "Dana")
+    (done,) = said(tmp_path, "28T08:30", "refresh", "tickets")["loads"]
+    assert (done["outcome"], done["read"]) == ("unchanged", 2)
+
+
+def test_a_server_that_knows_what_waits_does_not_send_it_again(tmp_path: Path) -> None:
+    rows = [{"id": n, "at": f"2026-09-{n % 27 + 1:02}"} for n in range(40)]
+
+    def answer(asked: Asked) -> Given:
+        tag = f'"{len(rows)}"'
+        if asked.headers.get("If-None-Match") == tag:
+            return Given(status=304, headers={"ETag": tag})
+        return Given(rows, headers={"ETag": tag})
+
+    with upstream(answer) as server:
+        source_ = f"  tickets: {{kind: http, url: '{server.url}/t', time: at, columns: {{at: date}}, every: 1h}}\n"
+        metrics = "metrics:\n  made: {role: leading, source: tickets, count: rows, better: higher}\n"
+        head = "version: 1\norganization: {name: N, owner: D <d@example.com>, timezone: UTC}\nsources:\n"
+        (tmp_path / "metrics.yaml").write_text(head + source_ + metrics)
+        said(tmp_path, "28T06:00", "refresh")
+        del rows[5:]
+        outcomes = [said(tmp_path, f"28T{h}:00", "refresh", status=1)["loads"][0]["outcome"] for h in ("07", "08")]
+        assert outcomes == ["held", "held"]
+        assert "If-None-Match" in server.asked[-1].headers
+        assert server.asked[-1].headers["If-None-Match"] == '"5"', "asked by what waits, not by what is shown"
+        said(tmp_path, "28T08:30", "reject", "2", "--by", "Dana")
+        assert said(tmp_path, "28T09:00", "refresh", status=1)["loads"][0]["outcome"] == "held", "a person asked again"
+        rows += [{"id": n, "at": "2026-09-27"} for n in range(100, 140)]
+        assert said(tmp_path, "28T10:00", "refresh")["loads"][0]["outcome"] == "ok"
+        assert said(tmp_path, "28T11:00", "refresh")["loads"][0]["outcome"] == "unchanged"
 
 
 KILLED = """

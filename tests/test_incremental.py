@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -112,10 +112,36 @@ ROW = st.fixed_dictionaries(
     }
 )
 STEP = st.tuples(
-    st.sampled_from(["put", "put", "put", "delete", "empty", "nothing", "reopen"]),
+    st.sampled_from(
+        ["put", "put", "put", "delete", "empty", "nothing", "reopen", "roll back", "roll back", "approve", "reject"]
+    ),
     st.lists(st.tuples(st.integers(1, 12), ROW), min_size=1, max_size=5),
     st.integers(0, 60 * 24 * 6),
 )
+
+
+_FIRST = {
+    "created_at": BEGIN + timedelta(days=3),
+    "resolved_at": None,
+    "minutes": 30.0,
+    "cost": "1.10",
+    "team": "support",
+}
+_THEN = {**_FIRST, "created_at": BEGIN + timedelta(days=20), "resolved_at": BEGIN + timedelta(days=21), "customer": "b"}
+DECIDED = [
+    (what, [(key, {"customer": "a", **given})], 700)
+    for what, key, given in (
+        ("put", 1, _THEN),
+        ("approve", 2, _THEN),
+        ("roll back", 1, _FIRST),
+        ("put", 3, _THEN),
+        ("reject", 1, _THEN),
+        ("roll back", 2, _FIRST),
+        ("approve", 1, {**_THEN, "minutes": None}),
+        ("roll back", 3, _FIRST),
+    )
+]
+"""Every kind of decision once, whatever the random histories hold."""
 
 
 @contextmanager
@@ -192,32 +218,67 @@ def assert_changes_named(before: Measured, after: Measured) -> None:
 @given(st.lists(st.tuples(st.integers(1, 12), ROW), min_size=1, max_size=12), st.lists(STEP, min_size=1, max_size=4))
 def test_incremental_equals_full(settled_from: int, first: list[Any], steps: list[Any]) -> None:
     with mock.patch.object(settled, "FROM_ROWS", settled_from), world() as w:
-        rows = {key: row(key, given) for key, given in first}
-        w.load("tickets", list(rows.values()))
-        now = w.now
-        measured = w.measure(now)
-        for what, changes, minutes in steps:
-            now += timedelta(minutes=minutes)
-            touched: dict[str, Touched] = {}
-            if what in ("put", "reopen"):
-                put = {key: row(key, given) for key, given in changes}
-                rows |= put
-                touched["tickets"] = w.load("tickets", list(put.values()), at=now)
-            elif what == "delete" and len(rows) > 1:
-                rows.pop(sorted(rows)[changes[0][0] % len(rows)])
-                touched["tickets"] = w.load("tickets", list(rows.values()), at=now, full=True)
-            elif what == "empty":
-                rows.clear()
-                touched["tickets"] = w.load("tickets", [], at=now, full=True)
-            if what == "reopen":
-                w.meter = w.fresh()
-                measured = w.measure(now, touched)
-                continue
-            before, measured = measured, w.measure(now, touched)
-            assert_changes_named(before, measured)
-        kept = w.fresh().measure(now, {})
-        assert_equal(kept, measured)
-        assert_equal(w.fresh().measure(now, None), measured)
+        go_through(w, first, steps)
+
+
+def test_what_people_decide_of_loads_is_a_step_like_any_other() -> None:
+    """Every kind of decision, whatever the random histories hold, on one metric of each kind of state."""
+    some = {
+        "n",
+        "cost",
+        "median",
+        "late_by_team",
+        "fast",
+        "solved",
+        "open",
+        "stock_mean",
+        "mrr",
+        "age_p90",
+        "customers",
+    }
+    metrics = [m for m in METRICS if m.name in some]
+    with mock.patch.object(settled, "FROM_ROWS", 0), world(*metrics) as w:
+        go_through(w, [(n, {**_FIRST, "customer": "a"}) for n in (1, 2)], DECIDED)
+
+
+def go_through(w: World, first: Sequence[Any], steps: Sequence[Any]) -> None:
+    """Load by load and decision by decision; in the end all is as if it were computed for the first time."""
+    rows = {key: row(key, given) for key, given in first}
+    w.load("tickets", list(rows.values()))
+    now = w.now
+    measured = w.measure(now)
+    were = {w.generation("tickets"): dict(rows)}
+    for what, changes, minutes in steps:
+        now += timedelta(minutes=minutes)
+        touched: dict[str, Touched] = {}
+        if what in ("put", "reopen"):
+            put = {key: row(key, given) for key, given in changes}
+            rows |= put
+            touched["tickets"] = w.load("tickets", list(put.values()), at=now)
+        elif what == "delete" and len(rows) > 1:
+            rows.pop(sorted(rows)[changes[0][0] % len(rows)])
+            touched["tickets"] = w.load("tickets", list(rows.values()), at=now, full=True)
+        elif what == "empty":
+            rows.clear()
+            touched["tickets"] = w.load("tickets", [], at=now, full=True)
+        elif what in {"approve", "reject"}:
+            put = {key: row(key, given) for key, given in changes}
+            rows |= put if what == "approve" else {}
+            touched["tickets"] = w.propose("tickets", list(put.values()), now, what)
+        elif what == "roll back" and (back := w.roll_back("tickets", changes[0][0], now)) is not None:
+            rows = dict(were[back[0]])
+            touched["tickets"] = back[1]
+        were[w.generation("tickets")] = dict(rows)
+        assert w.engine.query("SELECT count(*) FROM main.tickets").item() == len(rows)
+        if what == "reopen":
+            w.meter = w.fresh()
+            measured = w.measure(now, touched)
+            continue
+        before, measured = measured, w.measure(now, touched)
+        assert_changes_named(before, measured)
+    kept = w.fresh().measure(now, {})
+    assert_equal(kept, measured)
+    assert_equal(w.fresh().measure(now, None), measured)
 
 
 def test_what_is_asked_later_is_what_it_was() -> None:

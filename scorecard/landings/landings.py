@@ -49,10 +49,8 @@ class Landings:
 
     # -- while a source is pulled ------------------------------------------------------------------------------
 
-    def begin(self, source: Source, started: datetime, *, complete: bool, definition: str) -> Taking | None:
-        """What keeps a pull's landing; None for a source that keeps none."""
-        if source.keep_raw is None:
-            return None
+    def begin(self, source: Source, started: datetime, *, complete: bool, definition: str) -> Taking:
+        """What keeps a pull's landing."""
         missed = self._missed.get(source.name, 0)
         landing = Landing(0, source.name, started, started, PENDING, 0, complete, definition, missed)
 

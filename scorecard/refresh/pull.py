@@ -19,6 +19,7 @@ from scorecard.ground.errors import Place, Problem
 from scorecard.landings.landings import Landings
 from scorecard.measures.plan import axes
 from scorecard.refresh.again import lost_rows, read_again, why_not_again
+from scorecard.refresh.still import nothing_new, waiting_of
 from scorecard.warehouse.engine import NOTHING, Candidate, Engine, Load, LoadOrder, Move, Standing, Touched
 from scorecard.warehouse.watermarks import definition_of
 
@@ -46,26 +47,50 @@ def pull_source(
     """
     started = clock.now()
     standing = engine.standing(source.name)
-    definition = definition_of(source, book.organization.timezone)
     # Rows kept from a load under other types, keys, zones or questions would be a mixture: all of them come again.
-    full = full or standing is None or standing.definition != definition
+    full = full or standing is None or standing.definition != definition_of(source, book.organization.timezone)
     order = replace(order_of(book, source, started, cause), full=full, weigh=weigh)
     request = _request(book, source, folder, standing, started, full)
     if stop is not None:
         request = replace(request, stop=stop)
-    lost = () if landings is None or standing is not None else lost_rows(landings, source, definition)
-    complete = not lost and (full or source.mode == "replace")
-    taking = None if landings is None else landings.begin(source, started, complete=complete, definition=definition)
-    if landings is None or taking is None:
+    order, request, same = _as_it_waits(engine, order, request, standing)
+    if same is not None:
+        return _loaded(engine, order, lambda _: same)
+    if landings is None or source.keep_raw is None:
         return _loaded(engine, order, lambda failures: _batches(request, failures))
-    if not landings.any_of(source.name):
+    return _loaded_and_kept(engine, order, request, landings, standing)
+
+
+def _as_it_waits(
+    engine: Engine, order: LoadOrder, request: Pull, standing: Standing | None
+) -> tuple[LoadOrder, Pull, list[Batch] | None]:
+    """Where a load of the source waits for a person it is not pulled whole again, so long as it gives just what waits:
+    what files say in that case, and for the others a request that lets the server say it."""
+    definition = definition_of(order.source, order.timezone)
+    waiting = None if order.full else waiting_of(engine, order.source.name, standing, definition)
+    if waiting is None:
+        return order, request, None
+    same = nothing_new(request, waiting)
+    if same is not None:
+        return replace(order, same_as=waiting.load.id), request, same
+    if request.kind == "http":
+        return replace(order, same_as=waiting.load.id), replace(request, state=waiting.state), None
+    return order, request, None
+
+
+def _loaded_and_kept(
+    engine: Engine, order: LoadOrder, request: Pull, landings: Landings, standing: Standing | None
+) -> tuple[Load, Touched]:
+    source, definition = order.source, definition_of(order.source, order.timezone)
+    lost = lost_rows(landings, source, definition) if standing is None else ()
+    complete = not lost and (order.full or source.mode == "replace")
+    taking = landings.begin(source, order.started_at, complete=complete, definition=definition)
+    if order.same_as is None and not landings.any_of(source.name):
         request = replace(request, state={})  # what has not changed is not kept yet: it comes once more
-    request = replace(request, landing=taking)
 
     def pulled(failures: list[SourceFailed]) -> Iterator[Batch]:
-        if lost:
-            yield from read_again(landings, lost, request)
-        yield from taking.batches(_batches(request, failures))
+        yield from read_again(landings, lost, request) if lost else ()
+        yield from taking.batches(_batches(replace(request, landing=taking), failures))
 
     load, touched = _loaded(engine, order, pulled)
     landings.finish(source, taking, load.id, load.outcome)

@@ -37,6 +37,14 @@ def supersede(cursor: duckdb.DuckDBPyConnection, source: str, held: int, by: int
     cursor.execute("UPDATE _loads.history SET outcome = 'superseded' WHERE id = ?", [held])
 
 
+def overtaken(cursor: duckdb.DuckDBPyConnection, load: int) -> int | None:
+    """The held load in whose place this one came."""
+    row = cursor.execute(
+        "SELECT max(load) FROM _loads.decisions WHERE what = 'supersede' AND goes_to = ?", [load]
+    ).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
+
+
 def unsaid(cursor: duckdb.DuckDBPyConnection) -> tuple[Decision, ...]:
     """People's decisions that the journal may not have yet, oldest first."""
     rows = cursor.execute(f"SELECT {COLUMNS} FROM _loads.decisions WHERE NOT said ORDER BY decided, load").fetchall()

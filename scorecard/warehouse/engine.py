@@ -182,13 +182,20 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A held load. ``touched``: the days it would change. ``base``: the generation it would follow. ``rows``: after it."""
+    """A held load. ``touched``: the days it would change. ``base``: the generation it would follow. ``rows``: after it.
+
+    ``state``: what the connector remembers of what it gave, under which ``definition``. ``instead_of``: the load that had
+    waited before it, and that nobody decided on.
+    """
 
     load: Load
     at: datetime
     touched: Touched
     base: int
     rows: int
+    state: Mapping[str, Any] = field(default_factory=dict)
+    definition: str = ""
+    instead_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +222,8 @@ class LoadOrder:
 
     ``timezone``: the organisation's. ``full``: rows that are not in the batches are removed. ``needed``: columns that
     metrics read; a full load forgets others that are gone from the source (None: it needs all that it had). ``weigh``:
-    asked, where given, which numbers a load would move too far; it is held if there are any.
+    asked, where given, which numbers a load would move too far; it is held if there are any. ``same_as``: where nothing
+    comes, the source gives just what this load brought, which waits for a person.
     """
 
     source: Source
@@ -226,6 +234,7 @@ class LoadOrder:
     cause: str = "command"
     full: bool = False
     needed: frozenset[str] | None = None
+    same_as: int | None = None
     weigh: Callable[[Candidate], Sequence[Move]] | None = field(default=None, compare=False)
 
 

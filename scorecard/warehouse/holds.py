@@ -17,6 +17,7 @@ from scorecard.warehouse.decisions import (
     mark,
     mark_said,
     marked,
+    overtaken,
     supersede,
     told,
     unmark,
@@ -72,8 +73,9 @@ class DuckHolds:
                 load = read_load(cursor, parked.load)
                 if load is not None and load.outcome == "held":
                     (load,) = told(cursor, [load])
-                    staged = parked.staged
-                    found.append(Waiting(load, staged.at, staged.touched, staged.base, staged.rows))
+                    staged, before = parked.staged, overtaken(cursor, load.id)
+                    more = staged.state, staged.definition, before
+                    found.append(Waiting(load, staged.at, staged.touched, staged.base, staged.rows, *more))
             return tuple(found)
 
     def load(self, number: int) -> Load | None:

@@ -59,6 +59,12 @@ def same_again(load: int, source: Source) -> Problem:
     return Problem(said, source.place, what_next(load))
 
 
+def decided_meanwhile(load: int, source: Source) -> Problem:
+    """While the source was asked whether anything is new, somebody decided on what waited."""
+    said = f"{source.name}: load {load} was decided on while the source was asked for what is new"
+    return Problem(said, source.place, "nothing is lost: it is asked again at its next run")
+
+
 def still_rejected(rejection: Decision, source: Source) -> Problem:
     """The source gives once more what a person has turned away."""
     why = f" ({rejection.why})" if rejection.why else ""

@@ -17,6 +17,7 @@ from scorecard.warehouse.engine import NOTHING, Candidate, Touched
 from scorecard.warehouse.faults import as_problem
 from scorecard.warehouse.gates import doubts_of
 from scorecard.warehouse.holdwords import (
+    decided_meanwhile,
     moved_words,
     same_again,
     still_rejected,
@@ -27,7 +28,7 @@ from scorecard.warehouse.holdwords import (
 from scorecard.warehouse.planning import known_shape
 from scorecard.warehouse.publication import FinishLoad, Publication, Result
 from scorecard.warehouse.quoting import incoming_table
-from scorecard.warehouse.records import Memory, read_memory
+from scorecard.warehouse.records import NOTHING_SETTLED, Memory, read_memory
 from scorecard.warehouse.shaping import MOVED, Plan
 from scorecard.warehouse.staged import (
     Staged,
@@ -78,6 +79,8 @@ class Publishing(Publication):
         self.counts = staging.counts
         staging.take(batches)
         if not staging.sent and (staging.untold or self.counts.unchanged) and self.memory is not None:
+            if self.order.same_as is not None:
+                return self._still_waits(self.order.same_as, finish)
             return self._renew(staging, finish)
         plan = staging.sort_out()
         if self.source.mode == "replace":
@@ -146,6 +149,21 @@ class Publishing(Publication):
                 finish(result)
             self.cursor.execute("COMMIT")
         return result if found else self._weigh(staged, memory, result, finish)
+
+    def _still_waits(self, load: int, finish: FinishLoad) -> Result:
+        """The source was asked whether it gives what waits already, and it does: none of it was read again."""
+        with self.writing():
+            self.cursor.execute("BEGIN TRANSACTION")
+            waiting = parked_of(self.cursor, self.source.name)
+            if waiting is None or waiting.load != load:
+                raise Refused(decided_meanwhile(load, self.source))
+            renew(self.cursor, waiting, self.order.now)
+            self.counts = replace(waiting.staged.counts, settled=NOTHING_SETTLED)
+            problems = (same_again(load, self.source),)
+            result = Result("held", self.counts, problems=problems, generation=waiting.staged.base)
+            finish(result)
+            self.cursor.execute("COMMIT")
+        return result
 
     def _weigh(self, staged: Staged, memory: Memory, held: Result, finish: FinishLoad) -> Result:
         """No gate minds it: does it move a published number too far? Meanwhile its rows are staged, and nothing waits."""

@@ -45,6 +45,8 @@ def raw_text(stock: Stock, zone: str, now: datetime) -> str:
 def _hold(board: Board, waiting: Waiting, zone: str, now: datetime) -> dict[str, Any]:
     load = waiting.load
     counts = f"{plain(load.read)} rows pulled; the table would have {plain(waiting.rows)}"
+    if waiting.instead_of is not None:
+        counts += f". It came in place of load {waiting.instead_of}, which had waited"
     return {
         "load": load.id,
         "at": milliseconds(waiting.at),
