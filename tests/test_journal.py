@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -292,3 +293,47 @@ def test_the_body_is_kept_as_json_in_the_file(journal: Journal, tmp_path: Path) 
     (body,) = connection.execute("SELECT body FROM entries").fetchone()
     connection.close()
     assert json.loads(body) == NOTE
+
+
+FAILING = """
+import sys
+from scorecard.ground.clock import SystemClock
+from scorecard.ground.errors import ScorecardError
+from scorecard.journal.journal import Journal
+
+journal = Journal.open(sys.argv[1], SystemClock())
+print("open", flush=True)
+for number in range(8):
+    try:
+        print("kept", journal.add("note", "Ana", {"number": number}).id, flush=True)
+    except ScorecardError as error:
+        print("refused", error.problems[0].message, flush=True)
+    print("read", *(entry.id for entry in journal.entries("note", limit=None)), flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace makes the disk fail, and is not here")
+def test_a_disk_that_fails_to_sync_gives_no_acknowledgement_and_no_wrong_reading(tmp_path: Path) -> None:
+    """Every second sync of a while says EIO: what was said to be kept is there, what was refused said so, reads go on."""
+    inject = "inject=fsync,fdatasync:error=EIO:when=12..18+2"
+    traced = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", inject]
+    done = subprocess.run(
+        [*traced, sys.executable, "-c", FAILING, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    if "ptrace" in done.stderr.lower():
+        pytest.skip(f"strace may not trace here: {done.stderr.strip()[:100]}")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [words[0] for words in lines].count("read") == 8, done.stderr
+    kept: list[str] = []
+    for words in lines:
+        if words[0] == "kept":
+            kept.append(words[1])
+        elif words[0] == "read":
+            assert set(kept) <= set(words[1:]), "what was acknowledged is read, also while the disk fails"
+    assert any(words[0] == "refused" for words in lines), "the disk did not fail: other numbers are needed"
+    assert len(kept) >= 2
+    journal = Journal.open(tmp_path, CLOCK)
+    assert set(kept) <= {entry.id for entry in journal.entries(limit=None)}
+    assert journal.verify() == ()
+    journal.close()

@@ -13,6 +13,7 @@ from scorecard.board.board import Board
 from scorecard.board.publish import Publisher
 from scorecard.book.model import Book
 from scorecard.book.read import read_book
+from scorecard.cli.temporary import check_temporary_folder
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.ground.settings import Settings, read_settings
@@ -76,6 +77,7 @@ def open_product(config: Path, data: Path, clock: Clock, book: Book | None = Non
     book = book or read_book(config)
     settings = read_settings(config.parent)
     open_data_folder(data)
+    check_temporary_folder()
     engine = DuckWarehouse.open(data, clock, memory_limit=settings.memory_limit, threads=settings.threads)
     try:
         journal = Journal.open(settings.journal or str(data / "journal.sqlite"), clock)
