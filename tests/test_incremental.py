@@ -405,3 +405,47 @@ def test_another_meter_on_the_same_warehouse_does_no_harm() -> None:
         measured = w.measure(None, {"tickets": touched})
         assert {k: v for k, v in values(measured, "n", "day").items() if v} == {"2026-03-03": 2, "2026-03-16": 1}
         assert_equal(w.fresh().measure(w.now, None), measured)
+
+
+def test_a_killed_process_counts_again_only_what_was_touched() -> None:
+    """What ticks count is written later. Who was killed before that finds in the source which days to count again."""
+    metrics = (
+        metric("n", count(), split=BY_TEAM, grain="day"),
+        metric("m", quantile("minutes"), grain="day"),
+        metric("d", distinct("customer"), grain="month"),
+    )
+    with mock.patch.object(settled, "FROM_ROWS", 0), world(*metrics) as w:
+        base = {"minutes": 5, "cost": "1", "team": "sales", "customer": "a"}
+        w.load("tickets", [{**base, "id": i, "created_at": f"2026-03-{i:02d}T12:00:00Z"} for i in range(1, 16)])
+        w.measure()
+        for number, day in ((90, "2026-03-16"), (91, "2026-03-05"), (92, "2026-03-16")):
+            new = {**base, "id": number, "created_at": f"{day}T12:00:00Z", "customer": str(number), "minutes": number}
+            measured = w.measure(None, {"tickets": w.load("tickets", [new])})
+        written = w.engine.query("SELECT min(generation) AS g FROM meter.known").item()
+        standing = w.engine.standing("tickets")
+        assert standing is not None
+        assert written < standing.generation
+        known = w.fresh()
+        assert_equal(known.measure(w.now, {}), measured)
+        w.engine.write([("UPDATE meter.additive SET n = n + 100 WHERE bucket = TIMESTAMP '2026-03-10'", ())])
+        w.load("tickets", [{**base, "id": 93, "created_at": "2026-03-11T12:00:00Z"}])  # and never measured
+        again = w.fresh().measure(w.now, {})
+        assert values(again, "n", "day")["2026-03-11"] == 2
+        assert values(again, "n", "day")["2026-03-10"] == 101  # an untouched day is not counted again
+
+
+def test_what_was_counted_is_written_down_at_the_end() -> None:
+    with mock.patch.object(settled, "FROM_ROWS", 0), world(metric("n", count()), metric("m", quantile("minutes"))) as w:
+        base = {"minutes": 5, "cost": "1", "team": "sales", "customer": "a"}
+        w.load("tickets", [{**base, "id": i, "created_at": f"2026-03-{i:02d}T12:00:00Z"} for i in range(1, 16)])
+        w.measure()
+        touched = w.load("tickets", [{**base, "id": 90, "minutes": 9, "created_at": "2026-03-16T12:00:00Z"}])
+        measured = w.measure(None, {"tickets": touched})
+        w.meter.write_down()
+        standing = w.engine.standing("tickets")
+        assert standing is not None
+        generations = w.engine.query("SELECT DISTINCT generation FROM meter.known")["generation"].to_list()
+        assert generations == [standing.generation]
+        w.engine.write([("UPDATE meter.bags SET x = x + 1 WHERE grain = 'week' AND bucket = '2026-03-15'", ())])
+        again = w.fresh().measure(w.now, {})
+        assert values(again, "m")["2026-W11"] == (values(measured, "m")["2026-W11"] or 0) + 1  # read, not counted

@@ -50,6 +50,7 @@ class Product:
 
     def close(self) -> None:
         self.publisher.close()
+        self.refresher.close()
         self.engine.close()
         self.journal.close()
 

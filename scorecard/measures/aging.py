@@ -58,7 +58,7 @@ class Aging:
             return
         first = first_key(self.here, grain, since)
         begin = first if isinstance(first, datetime) else datetime.combine(first, time())
-        self.pending.drop("bags", [name], [(begin, datetime.combine(date.max, time()))], f" AND grain = '{grain}'")
+        self.pending.drop("bags", [name], [(begin, datetime.combine(date.max, time()))], grain)
 
     def _of_items(self, ages: Sequence[Ages], since: date | None) -> list[pl.DataFrame]:
         """What is kept of some ages of the same items, split same_items."""

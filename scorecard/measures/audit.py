@@ -14,6 +14,7 @@ import polars as pl
 
 from scorecard.ground.errors import Problem
 from scorecard.measures.derive import finite
+from scorecard.measures.keeping import Keeping
 from scorecard.measures.place import Here
 from scorecard.measures.plan import Atom, Plan, state_id
 from scorecard.measures.ranges import moment_literal, utc_naive
@@ -100,16 +101,18 @@ def parts_of(plan: Plan, source: str) -> list[Plan]:
     return [*scans, *bags]
 
 
-def kept_of(engine: Engine, part: Plan, states: Sequence[str]) -> Pending:
+def kept_of(keeping: Keeping, part: Plan, states: Sequence[str]) -> Pending:
     """What is kept of a part of a plan."""
     names = ", ".join(literal(s) for s in states)
     found = Pending()
     if part.scans:
         sql = f"SELECT {', '.join(SCHEMA)} FROM meter.additive WHERE state IN ({names})"
-        found.additive.append(engine.query(sql))
+        found.additive.append(keeping.query(sql))
     for grains in part.bags.values():
         only = f"grain IN ({', '.join(literal(g) for g in grains)})"
-        found.bags.append(engine.query(f"SELECT {', '.join(BAGS)} FROM meter.bags WHERE state IN ({names}) AND {only}"))
+        found.bags.append(
+            keeping.query(f"SELECT {', '.join(BAGS)} FROM meter.bags WHERE state IN ({names}) AND {only}")
+        )
     return found
 
 

@@ -253,9 +253,10 @@ class Counting:
         for grain, first in large.items():
             if all((bag.id, grain) in lines for bag in bags):
                 bounds = self._bounds(False, touched[grain])
-                self.pending.drop("bags", [b.id for b in bags], bounds, f" AND grain = '{grain}'")
-                own = {state: line for (state, of), line in lines.items() if of == grain}
-                self.pending.bags.append(_as_frame(own, grain, first))
+                self.pending.drop("bags", [b.id for b in bags], bounds, grain)
+                bucket = datetime.combine(first, time())
+                own = {(state, of, bucket): line for (state, of), line in lines.items() if of == grain}
+                self.pending.lines.update(own)
                 del touched[grain]
 
     def _settled_lines(
@@ -295,7 +296,7 @@ class Counting:
                 for grain, piece in zip(job.grains, job.question.rows.pieces, strict=True):
                     if job.again and piece.ranges is not None:
                         bounds = self._bounds(grain == "hour", piece.ranges)
-                        self.pending.drop("bags", job.names, bounds, f" AND grain = '{grain}'")
+                        self.pending.drop("bags", job.names, bounds, grain)
                 read = job.question.read(answer, number)
                 named = pl.col("part").replace_strict(dict(enumerate(job.grains)), return_dtype=pl.String)
                 self.pending.bags.append(read.with_columns(named.alias("grain")).select(list(BAGS)))
@@ -329,18 +330,6 @@ class Counting:
         pieces = tuple(Piece(ranges, grain, _one_bucket(here, grain, ranges)) for grain, ranges in touched.items())
         rows = Rows(here.table, axis, pieces, until, here.calendar.timezone, here.whole_hours)
         return [BagJob(question, tuple(touched), again) for question in questions(self.slicing, self.raws, bags, rows)]
-
-
-def _as_frame(lines: Mapping[str, Line], grain: Grain, first: date) -> pl.DataFrame:
-    """Numbers of one period as they are kept."""
-    bucket = datetime.combine(first, time())
-    rows = [
-        (state, grain, bucket, *(slice_ or ("", "")), n, bad, x)
-        for state, line in lines.items()
-        for slice_, (n, bad, x) in line.items()
-        if n or bad
-    ]
-    return pl.DataFrame(rows, schema=BAGS, orient="row")
 
 
 def _one_bucket(here: Here, grain: Grain, ranges: tuple[Range, ...] | None) -> date | None:

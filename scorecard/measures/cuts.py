@@ -216,7 +216,7 @@ class Cuts:
             return
         numbered, slices = list(unknown), self._slices(here)
         found: dict[tuple[str, Bounds], Line] = {(s, bounds): {} for bounds, states in unknown.items() for s in states}
-        for number, state, raw, *given in self.engine.query(" UNION ALL ".join(parts)).rows():
+        for number, state, raw, *given in self.grid.keeping.query(" UNION ALL ".join(parts)).rows():
             bounds = numbered[number]
             add(found[state, bounds], slices(unknown[bounds][state], raw), given)
         self._kept.update(found)

@@ -12,11 +12,11 @@ from typing import Any
 import polars as pl
 
 from scorecard.ground.periods import GRAINS, Grain
+from scorecard.measures.keeping import Keeping
 from scorecard.measures.place import Key
 from scorecard.measures.slices import Slice
 from scorecard.measures.sql import literal
 from scorecard.measures.states.additive import Amount
-from scorecard.warehouse.engine import Engine
 
 Lines = dict[tuple[str, Grain], dict[Key, dict[Slice | None, Any]]]
 SlicesOf = Callable[[str, str], Sequence[Slice]]
@@ -26,12 +26,12 @@ SMALL = 2**63 - 1
 """Sums up to this size come as plain integers, which is far quicker than as decimals."""
 
 
-def read_whole(engine: Engine, asked: Mapping[Grain, Sequence[str]], slices_of: SlicesOf) -> Lines:
+def read_whole(keeping: Keeping, asked: Mapping[Grain, Sequence[str]], slices_of: SlicesOf) -> Lines:
     """(state, grain) → key → slice → Amount of everything that is kept; ``asked``: the states at each grain."""
     names = list(dict.fromkeys(name for states in asked.values() for name in states))
     if not names:
         return {}
-    frame = engine.query(_sql(asked, {name: number for number, name in enumerate(names)}))
+    frame = keeping.query(_sql(asked, {name: number for number, name in enumerate(names)}))
     found: Lines = {}
     memory: dict[tuple[int, str], Sequence[Slice]] = {}
     lines: dict[int, dict[Key, dict[Slice | None, Any]]] = {}

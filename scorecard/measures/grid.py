@@ -13,14 +13,14 @@ from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.counted import Change, Counted, CountedDays, exchange
 from scorecard.measures.folding import read_whole
+from scorecard.measures.keeping import Keeping
 from scorecard.measures.place import Key, key_of
 from scorecard.measures.plan import ALL_ROWS, Plan, Scan, state_id
 from scorecard.measures.ranges import DAY, Range, joined, utc_naive, within
 from scorecard.measures.slices import NONE, Slice, Slicing
 from scorecard.measures.sql import literal
 from scorecard.measures.states.additive import Amount
-from scorecard.measures.store import BAGS, between
-from scorecard.warehouse.engine import Engine
+from scorecard.measures.store import BAGS, Place, between
 
 Value = Amount | tuple[int, int, float | None]
 """An additive amount, or of a bag: (values counted, values not finite, its number)."""
@@ -41,7 +41,7 @@ _SUMS = (
 class Grid:
     """What is read from the kept states. ``first_days``: per split scan's time column and slice, the first day with a row."""
 
-    engine: Engine
+    keeping: Keeping
     plan: Plan
     slicing: Slicing
     calendar: Calendar
@@ -70,12 +70,13 @@ class Grid:
         touched: Touched,
         by_axis: ByAxis | None = None,
         fresh: Sequence[pl.DataFrame] = (),
+        lines: Mapping[Place, Line] | None = None,
         counted: Counted | None = None,
     ) -> None:
         """Reads a source's states again, in the touched periods only (``touched``: of all axes).
 
-        Of bags ``fresh`` is what they now are in the periods of ``by_axis``: time column → its touched periods. ``counted``:
-        what was counted again of additive states.
+        Of bags ``fresh`` and ``lines`` are what they now are in the periods of ``by_axis``: time column → its touched periods.
+        ``counted``: what was counted again of additive states.
         """
         kinds = self.kinds(source)
         known = self.days.take(counted, kinds, self.slices_of) if counted is not None and touched is not None else None
@@ -93,10 +94,10 @@ class Grid:
         if touched is None:
             scans = {n: s for states in by_grain.values() for n, s in states.items()}
             asked = {grain: list(states) for grain, states in by_grain.items()}
-            self.amounts.update(read_whole(self.engine, asked, lambda n, raw: self.slices_of(scans[n], raw, kinds)))
+            self.amounts.update(read_whole(self.keeping, asked, lambda n, raw: self.slices_of(scans[n], raw, kinds)))
         else:
             self._read_touched(by_grain, touched, kinds)
-        self._reload_bags(source, touched, by_axis or {}, fresh)
+        self._reload_bags(source, touched, by_axis or {}, fresh, lines or {})
         if touched is None or self._may_begin_elsewhere(source, touched):
             self._reload_first_days(source, kinds)
 
@@ -110,7 +111,7 @@ class Grid:
             self._drop(self.amounts, states, grain, touched)
         parts = self._folds(by_grain, touched)
         if parts:
-            rows = self.engine.query(" UNION ALL ".join(parts)).rows()
+            rows = self.keeping.query(" UNION ALL ".join(parts)).rows()
             self._place_amounts(rows, {n: s for states in by_grain.values() for n, s in states.items()}, kinds)
 
     def _move(self, scan: Scan, days: Mapping[date, Mapping[str, Change]]) -> None:
@@ -193,7 +194,14 @@ class Grid:
                 self.bags[one.id, grain] = {key: line for key, line in known.items() if key < since[grain]}
         self._place_bags(fresh)
 
-    def _reload_bags(self, source: str, touched: Touched, by_axis: ByAxis, fresh: Sequence[pl.DataFrame]) -> None:
+    def _reload_bags(
+        self,
+        source: str,
+        touched: Touched,
+        by_axis: ByAxis,
+        fresh: Sequence[pl.DataFrame],
+        lines: Mapping[Place, Line],
+    ) -> None:
         for bag, grains in self.plan.bags.items():
             for grain in grains if bag.source == source else ():
                 self._drop(self.bags, {bag.id}, grain, None if touched is None else by_axis.get(bag.time, {}))
@@ -205,8 +213,11 @@ class Grid:
         mine += [ages.id for ages in self.plan.ages if ages.source == source]
         if touched is None and mine:
             names = ", ".join(literal(name) for name in mine)
-            frames = [self.engine.query(f"SELECT {', '.join(BAGS)} FROM meter.bags WHERE state IN ({names})")]
+            frames = [self.keeping.query(f"SELECT {', '.join(BAGS)} FROM meter.bags WHERE state IN ({names})")]
         self._place_bags(frames)
+        if touched is not None:
+            for (state, grain, bucket), line in lines.items():
+                self.bags[state, grain] = {**self.bags.get((state, grain), {}), bucket.date(): line}
 
     def _place_bags(self, frames: Iterable[pl.DataFrame]) -> None:
         fresh: _Fresh = {}
@@ -230,7 +241,7 @@ class Grid:
         if not scans:
             return
         names = ", ".join(literal(s) for s in scans)
-        rows = self.engine.query(
+        rows = self.keeping.query(
             f"SELECT state, slice, min(bucket) AS first FROM meter.additive WHERE state IN ({names}) GROUP BY state, slice"
         ).rows()
         self.unsettled.discard(source)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TypeVar
+from uuid import uuid4
 
 from scorecard.book.calendars import Calendars
 from scorecard.book.columns import columns_read
@@ -22,6 +23,7 @@ from scorecard.measures.elasticities import Elasticities
 from scorecard.measures.explaining import explained
 from scorecard.measures.goals import GoalReader
 from scorecard.measures.grid import Grid
+from scorecard.measures.keeping import Keeping
 from scorecard.measures.levels import Levels
 from scorecard.measures.lowering import Probe, lower
 from scorecard.measures.makers import Maker
@@ -92,6 +94,12 @@ class Meter:
             self._in_doubt = False
             return measured
 
+    def write_down(self) -> None:
+        """Writes what was counted and waits, so that the next start need not count it again. Raises Unavailable."""
+        with self._lock:
+            if self._desk is not None and not self._in_doubt:
+                self._desk.upkeep.keeping.write()
+
     def explain(self, metric: str) -> dict[str, object]:
         """``{"sql": [...], "states": [...]}``: how a metric is computed; NotFound for an unknown one."""
         self.book.metric(metric)
@@ -114,6 +122,8 @@ class Meter:
         columns = {n: s.columns for n, s in standings.items()}
         anew = whole or desk is None or columns != desk.columns or not desk.upkeep.holds()
         if anew or desk is None:
+            if desk is not None and not whole:
+                desk.upkeep.keeping.write()
             desk = self._planned(standings)
         self._desk = desk
         here = self._here(standings, now)
@@ -222,7 +232,7 @@ class Meter:
         problems = {name: one for name, one in made.items() if isinstance(one, Problem)}
         problems |= lost_parts(lowered, problems)
         plan = gather({n: one for n, one in lowered.items() if n not in problems}, problems)
-        grid = Grid(self.engine, plan, slicing, self.calendar)
+        grid = Grid(Keeping(self.engine, uuid4().hex), plan, slicing, self.calendar)
         settled = Settled(self.engine, Tails(self.engine, tuple(plan.bags)))
         cuts = Cuts(self.engine, plan, slicing, grid, settled, CutDays(self.engine, plan))
         upkeep = Upkeep.opened(plan, grid, cuts, settled, self.book, self._attempt)

@@ -10,18 +10,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
+from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.plan import identity
 from scorecard.measures.ranges import moment_literal
 from scorecard.measures.sql import literal, quoted
 from scorecard.measures.states.additive import SCHEMA
+from scorecard.measures.states.stretches import Line
 from scorecard.warehouse.engine import Aside, Engine
 
 Statement = tuple[str, Sequence[Any]]
+Place = tuple[str, Grain, datetime]
+"""(state, grain, bucket)."""
 BAGS: dict[str, Any] = {
     "state": pl.String,
     "grain": pl.String,
@@ -70,53 +74,86 @@ class Known:
     future: bool
 
 
+class Drop(NamedTuple):
+    """Kept rows of a table: those of some buckets (None: all), of one grain (None: any)."""
+
+    table: str
+    bounds: tuple[tuple[datetime, datetime], ...] | None = None
+    grain: Grain | None = None
+
+    def sql(self, states: Iterable[str]) -> str:
+        where = f"state IN ({', '.join(literal(s) for s in sorted(states))})"
+        where += "" if self.bounds is None else f" AND {between(self.bounds)}"
+        return f"({where}{'' if self.grain is None else f' AND grain = {literal(self.grain)}'})"
+
+    def holds(self, bucket: datetime) -> bool:
+        return self.bounds is None or any(a <= bucket < b for a, b in self.bounds)
+
+
+class Renewed(NamedTuple):
+    """Kept states that hold as of a generation. ``ahead``: rows lie ahead of the clock."""
+
+    states: tuple[str, ...]
+    generation: int
+    at: datetime
+    ahead: bool
+
+
 @dataclass(slots=True)
 class Pending:
-    """What one measuring writes, in one transaction. ``renewed``: kept states that hold as of (states, generation, when,
-    whether rows lie ahead)."""
+    """What measuring writes, in one transaction. All that is added lies in what is dropped before, or is new altogether.
+
+    ``lines``: bags of running periods, (state, grain, bucket) → what they come to; worked out when they are written.
+    """
 
     additive: list[pl.DataFrame] = field(default_factory=list)
     bags: list[pl.DataFrame] = field(default_factory=list)
+    lines: dict[Place, Line] = field(default_factory=dict)
     known: list[dict[str, object]] = field(default_factory=list)
-    renewed: tuple[tuple[str, ...], int, datetime, bool] | None = None
-    _dropped: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    renewed: dict[tuple[str, ...], Renewed] = field(default_factory=dict)
+    drops: dict[Drop, set[str]] = field(default_factory=dict)
 
     def drop(
         self,
         table: str,
         states: Iterable[str],
         bounds: Sequence[tuple[datetime, datetime]] | None = None,
-        extra: str = "",
+        grain: Grain | None = None,
     ) -> None:
         """Removes states, all of them or those in buckets between some moments."""
-        where = ("" if bounds is None else f" AND {between(bounds)}") + extra
-        self._dropped.setdefault((table, where), set()).update(states)
+        if named := set(states):
+            self.drops.setdefault(Drop(table, None if bounds is None else tuple(bounds), grain), set()).update(named)
 
     def write(self, engine: Engine) -> None:
         """All of it, or nothing."""
         frames: dict[str, pl.DataFrame] = {}
         dropped: dict[str, list[str]] = {}
-        for (table, where), states in self._dropped.items():
-            if states:
-                names = ", ".join(literal(s) for s in sorted(states))
-                dropped.setdefault(table, []).append(f"(state IN ({names}){where})")
+        for drop, states in self.drops.items():
+            dropped.setdefault(drop.table, []).append(drop.sql(states))
         statements: list[Statement] = [
             (f"DELETE FROM meter.{table} WHERE {' OR '.join(parts)}", ()) for table, parts in dropped.items()
         ]
-        for table, schema, parts in (("additive", SCHEMA, self.additive), ("bags", BAGS, self.bags)):
+        bags = [*self.bags, *(as_bags(place, line) for place, line in self.lines.items())]
+        for table, schema, parts in (("additive", SCHEMA, self.additive), ("bags", BAGS, bags)):
             if sum(map(len, parts)):
                 frames[f"fresh_{table}"] = pl.concat(parts)
                 statements.append(_inserted(table, schema))
         if self.known:
             frames["fresh_known"] = pl.DataFrame(self.known, schema=KNOWN)
             statements.append(_inserted("known", KNOWN))
-        if self.renewed is not None:
-            renewed, generation, at, ahead = self.renewed
-            values = f"generation = {generation}, measured_at = {moment_literal(at)}, future = {str(ahead).lower()}"
-            names = ", ".join(literal(s) for s in sorted(renewed))
+        for one in self.renewed.values():
+            at, ahead = moment_literal(one.at), str(one.ahead).lower()
+            names = ", ".join(literal(s) for s in sorted(one.states))
+            values = f"generation = {one.generation}, measured_at = {at}, future = {ahead}"
             statements.append((f"UPDATE meter.known SET {values} WHERE state IN ({names})", ()))
         if statements:
             engine.write(statements, frames)
+
+
+def as_bags(place: Place, line: Line) -> pl.DataFrame:
+    """Numbers of one period as they are kept."""
+    rows = [(*place, *(slice_ or ("", "")), n, bad, x) for slice_, (n, bad, x) in line.items() if n or bad]
+    return pl.DataFrame(rows, schema=BAGS, orient="row")
 
 
 def _inserted(table: str, schema: Mapping[str, Any]) -> Statement:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from uuid import uuid4
 
 import polars as pl
 
@@ -19,14 +18,17 @@ from scorecard.measures.counted import Counted
 from scorecard.measures.counting import Attempt, Counting
 from scorecard.measures.cuts import Cuts, Wanted, stretch_of
 from scorecard.measures.grid import Grid
+from scorecard.measures.keeping import Keeping
 from scorecard.measures.place import OLDEST, Here, Key, Moved, key_of, touched_ranges
 from scorecard.measures.plan import Bag, Plan, Scan, axes
 from scorecard.measures.ranges import DAY, Range, moment_literal, utc_naive
 from scorecard.measures.sql import ROWS, column_kind, quoted
 from scorecard.measures.states.level import replacing_days
 from scorecard.measures.states.settled import Settled
-from scorecard.measures.store import Known, Pending, open_store, owner
-from scorecard.warehouse.engine import Engine, Standing, Touched
+from scorecard.measures.states.stretches import Line
+from scorecard.measures.store import Known, Pending, Place, Renewed, open_store
+from scorecard.warehouse.engine import NOTHING, Engine, Standing, Touched
+from scorecard.warehouse.traces import touched_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Upkeep:
     settled: Settled
     attempt: Attempt
     known: dict[str, Known]
-    token: str
+    keeping: Keeping
     broken: dict[str, Problem] = field(default_factory=dict)
     rests: dict[str, Rest] = field(default_factory=dict)
     measured_at: dict[str, datetime] = field(default_factory=dict)
@@ -60,13 +62,13 @@ class Upkeep:
     @classmethod
     def opened(cls, plan: Plan, grid: Grid, cuts: Cuts, settled: Settled, book: Book, attempt: Attempt) -> Upkeep:
         """Takes over what is kept in the warehouse, as far as this plan uses it."""
-        token = uuid4().hex
-        known = open_store(grid.engine, {s for source in book.sources for s in plan.states(source)}, token)
-        return cls(grid.engine, book, grid.calendar, plan, grid, cuts, settled, attempt, known, token)
+        keeping = grid.keeping
+        known = open_store(keeping.engine, {s for source in book.sources for s in plan.states(source)}, keeping.token)
+        return cls(keeping.engine, book, grid.calendar, plan, grid, cuts, settled, attempt, known, keeping)
 
     def holds(self) -> bool:
         """Whether nobody else has written states since; otherwise what is remembered here is worth nothing."""
-        return owner(self.engine) == self.token
+        return self.keeping.owned()
 
     def bring_up(self, here: Here, given: Touched | None, coming: Callable[[], Wanted], *, whole: bool) -> Moved | None:
         """Counts again what loads (``given``) and the clock have touched; None where nothing at all has moved.
@@ -76,6 +78,7 @@ class Upkeep:
         source = here.source
         before = self.standings.get(source)
         states = self.plan.states(source)
+        given = self._given(here, states, given)
         clock = self._clock_days(here, states)
         if given is not None or whole or source not in self.rests or self.rests[source].ahead:
             self.rests[source] = self._rest(here)
@@ -106,7 +109,7 @@ class Upkeep:
         if again or touched:
             by_axis = {bag.time: self._ranges(days((bag.time,))) for bag in self.plan.bags if bag.source == source}
             ranges = None if again else self._ranges(touched)
-            self.grid.reload(source, ranges, by_axis, found.bags, found.counted)
+            self.grid.reload(source, ranges, by_axis, found.bags, found.lines, found.counted)
             self.cuts.forget(source, None if again else touched)
         if since is not None and not again:
             self.grid.renew_ages(source, {grain: first_key(here, grain, since) for grain in GRAINS}, found.ages)
@@ -118,6 +121,23 @@ class Upkeep:
         keys = None if again else _keys(self.calendar, touched)
         return Moved(keys, None if before is None else here.aware(before.loaded_at))
 
+    def _given(self, here: Here, states: Iterable[str], given: Touched | None) -> Touched | None:
+        """What loads have touched since the kept states were counted: what is said of them, and what the source itself remembers.
+
+        The loads between may have been of another process, or one that was killed before it had written what it counted.
+        """
+        counted = [known.generation for s in states if (known := self.known.get(s)) is not None]
+        oldest = min(counted, default=here.standing.generation)
+        if oldest >= here.standing.generation or (given is not None and given.everything):
+            return given
+        days = touched_since(here.standing.traces, axes(self.book, here.source), oldest)
+        if days is None:
+            return given
+        told = NOTHING if given is None else given
+        more = {axis: told.days.get(axis, frozenset()) | found for axis, found in days.items()}
+        all_told = all(found <= told.days.get(axis, frozenset()) for axis, found in days.items())
+        return Touched({**told.days, **more}, added_only=told.added_only and all_told)
+
     def _ranges(self, days: frozenset[date]) -> dict[Grain, tuple[Range, ...]]:
         """The periods of every grain that hold one of the days."""
         return {grain: touched_ranges(self.calendar, grain, days) for grain in GRAINS}
@@ -128,7 +148,9 @@ class Upkeep:
         if known is None or (given is not None and given.everything):
             return False
         generation = here.standing.generation
-        return known.generation == generation or (given is not None and (seen or known.generation + 1 == generation))
+        if known.generation == generation or (given is not None and (seen or known.generation + 1 == generation)):
+            return True
+        return touched_since(here.standing.traces, axes(self.book, here.source), known.generation) is not None
 
     def _ages_since(self, here: Here, fresh: frozenset[str], days: _Days) -> date | None:
         """From which day on kept ages have to be counted again; None: they hold."""
@@ -208,7 +230,7 @@ class Upkeep:
         self.broken |= counting.broken | aging.broken
         self._remember(here, states, pending)
         counted = Counted(counting.again, {scan: self.plan.scans[scan] for scan in counting.again}, pending.additive)
-        return _Recounted(pending.bags[:bags], pending.bags[bags:], counted)
+        return _Recounted(pending.bags[:bags], pending.bags[bags:], pending.lines, counted)
 
     def _counting(
         self,
@@ -257,7 +279,7 @@ class Upkeep:
         )
         counting.scans()
         counting.bags()
-        kept = kept_of(self.engine, part, [s for s in states if s not in counting.broken])
+        kept = kept_of(self.keeping, part, [s for s in states if s not in counting.broken])
         standing = self.engine.standing(here.source)
         if standing is None or standing.generation != generation:
             return None
@@ -269,19 +291,19 @@ class Upkeep:
             self.known.pop(state, None)
 
     def _remember(self, here: Here, states: Sequence[str], pending: Pending) -> None:
-        """Writes what was counted in one transaction with the generation it is of."""
+        """Keeps what was counted together with the generation it is of."""
         at, ahead = utc_naive(here.now), self.rests[here.source].ahead
         good = {s: Known(here.standing.generation, at, ahead) for s in states if s not in self.broken}
         generation = here.standing.generation
         if all(s in self.known for s in states) and len(good) == len(states):
-            pending.renewed = (tuple(states), generation, at, ahead)
+            pending.renewed[tuple(states)] = Renewed(tuple(states), generation, at, ahead)
         else:
             pending.drop("known", states)
             pending.known = [
                 {"state": s, "source": here.source, "generation": generation, "measured_at": at, "future": ahead}
                 for s in good
             ]
-        pending.write(self.engine)
+        self.keeping.take(pending)
         for state in states:
             self.known.pop(state, None)
         self.known.update(good)
@@ -306,10 +328,11 @@ class Upkeep:
 
 @dataclass(frozen=True, slots=True)
 class _Recounted:
-    """What was counted again of quantiles and distinct values, of ages, and of additive states."""
+    """What was counted again of quantiles and distinct values, of ages, of bags of running periods, and of additive states."""
 
     bags: Sequence[pl.DataFrame] = ()
     ages: Sequence[pl.DataFrame] = ()
+    lines: Mapping[Place, Line] = field(default_factory=dict)
     counted: Counted | None = None
 
 

@@ -252,7 +252,7 @@ class Windows:
             pieces = (Piece((), windows=tuple((date.fromordinal(i + 1), *window) for i, window in enumerate(some))),)
             rows = Rows(here.table, bag.time, pieces, until, here.calendar.timezone, here.whole_hours)
             asking = questions(self.grid.slicing, raws, [bag], rows)
-            answer = self.grid.engine.query(together(asking))
+            answer = self.grid.keeping.engine.query(together(asking))
             for number, question in enumerate(asking):
                 for _, _, bucket, kind, name, n, bad, x in question.read(answer, number).rows():
                     lines[bucket.toordinal() - 1][(kind, name) if kind else None] = (n, bad, x)

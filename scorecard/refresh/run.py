@@ -17,7 +17,7 @@ from scorecard.board.publish import Publisher
 from scorecard.board.reading import NO_ROWS, SourceState
 from scorecard.book.model import Book
 from scorecard.ground.clock import Clock
-from scorecard.ground.errors import NotFound, Problem, Unavailable, did_you_mean
+from scorecard.ground.errors import NotFound, Problem, ScorecardError, Unavailable, did_you_mean
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.journal.journal import Entry, Journal
 from scorecard.judgement.freshness import default_fresh_for
@@ -222,6 +222,7 @@ class Refresher:
     @contextmanager
     def trial(self, book: Book) -> Iterator[Board]:
         """The board as it would be now under another book: computed aside, published to nobody, and nothing is kept of it."""
+        self._meter.write_down()
         with self.engine.trial() as engine:
             take_over(engine, book.sources)
             other = Refresher(book, self._folder, engine, self._journal, self.publisher, self.clock, self._notices)
@@ -265,16 +266,13 @@ class Refresher:
             return
         board = self.publisher.current()
         turn = board.next_turn(board.as_of)
-        if (turn is not None and self.clock.now() >= turn) or self._written_elsewhere():
+        if (turn is not None and self.clock.now() >= turn) or self._overrides.changed() or self._given.changed():
             self.publish()
 
     def journal_written(self, entry: Entry) -> None:
         """Publishes at once where what somebody wrote is part of the readings."""
         if entry.kind in ("override", "value") or (entry.kind == "signoff" and entry.body.get("value") is not None):
             self.publish()
-
-    def _written_elsewhere(self) -> bool:
-        return self._overrides.changed() or self._given.changed()
 
     def audit(self, sources: Iterable[str] = ()) -> tuple[Audited, ...]:
         """Compares what is kept with what the rows give, source by source; what differs is replaced, published and said.
@@ -296,11 +294,17 @@ class Refresher:
     def replace_book(self, book: Book) -> Board:
         """A new good book takes over. States are kept by definition, so only those that it defines anew are computed."""
         with self._publish_lock:
+            self._meter.write_down()
             self.book, self.calendar = book, calendar_of(book)
             self._meter = Meter(self.engine, book, self.calendar)
             self._finals = Finals(self.engine, book)
             self.file_problems = ()
             return self.publish()
+
+    def close(self) -> None:
+        """Writes down what was counted, for the next start; what cannot be written then is counted again."""
+        with suppress(ScorecardError):
+            self._meter.write_down()
 
     def keep_book(self, problems: Iterable[Problem]) -> None:
         """A bad file never replaces a good book: it is said on /data, with its line."""

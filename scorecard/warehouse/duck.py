@@ -309,7 +309,8 @@ class DuckWarehouse:
                 if moved:
                     generations.note(cursor, memory, now=self.clock.now())
                 generation = memory.standing.generation + (1 if moved else 0)
-                standing = replace(memory.standing, first_day=firsts, generation=generation)
+                traces = {} if moved else memory.standing.traces
+                standing = replace(memory.standing, first_day=firsts, generation=generation, traces=traces)
                 write_memory(cursor, replace(memory, standing=standing, zone=timezone))
                 cursor.execute("COMMIT")
             except duckdb.Error as error:

@@ -13,6 +13,7 @@ import polars as pl
 from connectors.contract import Batch
 from scorecard.book.model.source import Source
 from scorecard.ground.errors import Problem
+from scorecard.warehouse.traces import Traces
 
 DAY_PREFIX = "_day_"
 """A time column `created_at` (TIMESTAMP, UTC instants) has a DATE column `_day_created_at` beside it: the local day."""
@@ -155,7 +156,7 @@ class Standing:
     ``data_until``: newest time of the source's own ``time`` column, never later than the load. ``first_day``: per time
     column, the first reporting day. ``columns``: column → DuckDB type of the live table. ``state``: the connectors'
     own. ``definition``: another one when the source's key, mode, types or zones are others, so that rows kept from
-    before may have been read differently.
+    before may have been read differently. ``traces``: which days the latest generations have touched.
     """
 
     source: str
@@ -168,6 +169,7 @@ class Standing:
     cursor: Any = None
     state: Mapping[str, Any] = field(default_factory=dict)
     definition: str = ""
+    traces: Traces = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from scorecard.ground.errors import Place, Problem
 from scorecard.warehouse import quarantine
 from scorecard.warehouse.engine import Load, Standing
 from scorecard.warehouse.quarantine import PutAside, Settled
+from scorecard.warehouse.traces import packed, unpacked
 
 HISTORY_KEPT = 3000
 """Loads after which rows put aside that are mended by now are forgotten."""
@@ -139,6 +140,7 @@ def packed_memory(memory: Memory) -> dict[str, Any]:
         "open": sorted(memory.open),
         "zone": memory.zone,
         "newest": pack(memory.newest),
+        "traces": packed(standing.traces),
     }
 
 
@@ -174,6 +176,7 @@ def unpacked_memory(source: str, loaded_at: datetime | None, data_until: datetim
         cursor=unpack(body["cursor"]),
         state=unpack(body["state"]),
         definition=body["definition"],
+        traces=unpacked(body.get("traces", {})),
     )
     return Memory(standing, frozenset(body["optional"]), frozenset(body["open"]), body["zone"], unpack(body["newest"]))
 

@@ -16,6 +16,7 @@ from scorecard.warehouse.planning import held_kind
 from scorecard.warehouse.quoting import incoming_table, live_table, quote, quoted
 from scorecard.warehouse.records import Memory, unpacked_memory
 from scorecard.warehouse.shaping import FILE, Plan, Shape
+from scorecard.warehouse.traces import noted
 from scorecard.warehouse.watermarks import first_day
 
 
@@ -46,11 +47,14 @@ def put_back(
     columns = live_columns(cursor, source.name) or {}
     axes = [name.removeprefix(DAY_PREFIX) for name in columns if name.startswith(DAY_PREFIX)]
     firsts = {axis: day for axis in axes if (day := first_day(cursor, source.name, axis)) is not None}
+    generation = memory.standing.generation + 1
+    touched = change.touched
     standing = replace(
         old.standing,
-        generation=memory.standing.generation + 1,
+        generation=generation,
         rows=one(cursor, f"SELECT count(*) FROM {live_table(source.name)}"),
         first_day=firsts,
+        traces=noted(memory.standing.traces, axes, touched.days, generation, everything=touched.everything),
     )
     return replace(old, standing=standing, zone=memory.zone), change
 

@@ -18,6 +18,7 @@ from scorecard.warehouse.planning import whole_days
 from scorecard.warehouse.quoting import live_table, quote
 from scorecard.warehouse.records import Memory, aware, naive
 from scorecard.warehouse.shaping import Plan
+from scorecard.warehouse.traces import Traces, noted
 
 
 def definition_of(source: Source, zone: str) -> str:
@@ -52,17 +53,23 @@ def remembered(
         rows = (0 if old is None else old.rows) + change.came - change.went
     newest, until = _until(cursor, order, before, plan, change)
     generation = begun if old is None else old.generation
+    traces: Traces = {} if old is None else old.traces
+    if old is None or not change.same:
+        generation += 1
+        everything = old is None or change.touched.everything
+        traces = noted(traces, plan.axes, change.touched.days, generation, everything=everything)
     standing = Standing(
         source=order.source.name,
         loaded_at=order.now,
         data_until=until,
-        generation=generation if change.same and old is not None else generation + 1,
+        generation=generation,
         rows=rows,
         columns={shape.name: shape.type for shape in plan.shapes},
         first_day=_first_days(cursor, order, old, plan, change),
         cursor=later(None if old is None else old.cursor, given),
         state=dict(state),
         definition=definition_of(order.source, order.timezone),
+        traces=traces,
     )
     return Memory(standing, zone=order.timezone, newest=newest)
 

@@ -139,8 +139,8 @@ class Settled:
     def _quantiles(
         self, bags: Sequence[Bag], rows: Rows, slices: Slices, stretch: Stretch, tail: Tail, name: str
     ) -> list[tuple[str, Quantile]]:
-        """Quantiles of one value. Those of all rows are worked out at once; those up to a moment when they are asked for, so
-        their windows must hold whatever part of the tail that is."""
+        """Quantiles of one value, worked out when they are asked for: their windows must hold whatever part of the tail that is.
+        Where they may not, those of all rows are worked out at once."""
         places = [(bag.id, stretch.first, stretch.split) for bag in bags]
 
         def lines() -> list[tuple[str, Quantile]]:
@@ -151,16 +151,15 @@ class Settled:
             return list(zip((bag.id for bag in bags), made, strict=True))
 
         if all(place in self._windows for place in places):
-            if stretch.before is None:
-                found = lines()
-                if all(line.inside() for _, line in found):
-                    return found
-            elif all(
+            if all(
                 self._windows[place].get(s, NOTHING).holds(bag.q or 0.0, tail.most(s))
                 for bag, place in zip(bags, places, strict=True)
                 for s in tail.bits
             ):
                 return lines()
+            found = lines()
+            if stretch.before is None and all(line.inside() for _, line in found):
+                return found
         self._settle_windows(bags, rows, slices, stretch, {slice_: tail.most(slice_) for slice_ in tail.bits})
         return lines()
 
