@@ -31,21 +31,32 @@ class Affected:
     now: datetime
     _partners: dict[int, tuple[tuple[Period, ...], dict[int, list[int]]]] = field(default_factory=dict)
     _reach: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    _found: dict[tuple[int, frozenset[int], int, bool], frozenset[int]] = field(default_factory=dict)
+    _held: list[tuple[Period, ...]] = field(default_factory=list)
 
-    def of(
-        self, metric: Metric, periods: tuple[Period, ...], touched: frozenset[int], waiting: Iterable[int]
-    ) -> set[int]:
-        """``touched``: places whose value moved; ``waiting``: those that the clock may have turned, as of the last board."""
-        again = {*touched, *waiting}
+    def of(self, metric: Metric, periods: tuple[Period, ...], touched: frozenset[int]) -> frozenset[int]:
+        """``touched``: places whose value moved. What is running is judged again in any case."""
+        reach, by_days = self._reach_of(metric)
+        place = (id(periods), touched, reach, by_days)
+        found = self._found.get(place)
+        if found is None:
+            found = frozenset(self._follow(periods, touched, reach, by_days=by_days))
+            self._found[place] = found
+            self._held.append(periods)
+        return found
+
+    def _follow(
+        self, periods: tuple[Period, ...], touched: frozenset[int], reach: int, *, by_days: bool
+    ) -> Iterable[int]:
+        again = set(touched)
         for index in range(len(periods) - 1, -1, -1):
             if periods[index].end <= self.now:
                 break
             again.add(index)
         if not touched:
             return again
-        reach, by_days = self._reach_of(metric)
         if by_days:
-            return set(range(len(periods)))
+            return range(len(periods))
         later = self._year_later(periods)
         for index in touched:
             again.update(range(index + 1, min(index + reach + 1, len(periods))))

@@ -7,7 +7,7 @@ the same readings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,8 +26,8 @@ from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.scaling import Elasticity
 from scorecard.judgement.status import verdict
 from scorecard.judgement.targets import FromSource, Versus
-from scorecard.measures.table import Group, grouped
-from scorecard.measures.values import Cell, Goals, Measured, Series
+from scorecard.measures.table import Group, GroupKey, grouped, moves_of
+from scorecard.measures.values import Cell, Goals, Measured
 
 NOTHING = Cell()
 
@@ -37,7 +37,7 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
     judge = Judge(made_of, measured)
     same = before is not None and before.book is made_of.book and measured.changed is not None
     groups = {key: group for key, group in grouped(measured.series).items() if key[0] in made_of.book.metrics}
-    made = _taken_over(made_of, measured, judge, before) if same and before is not None else {}
+    made = _taken_over(made_of, measured, judge, before, groups) if same and before is not None else {}
     return Board(
         version=made_of.version,
         as_of=made_of.now,
@@ -59,36 +59,49 @@ def build(made_of: Ingredients, measured: Measured, before: Board | None = None)
     )
 
 
-def _taken_over(made_of: Ingredients, measured: Measured, judge: Judge, before: Board) -> dict[SeriesKey, Line]:
-    """The lines that were asked for on the board before, with what was judged there and still holds."""
+def _taken_over(
+    made_of: Ingredients, measured: Measured, judge: Judge, before: Board, groups: Mapping[GroupKey, Group]
+) -> dict[SeriesKey, Line]:
+    """The lines that were asked for on the board before, with what was judged there and still holds. No series is made."""
     made: dict[SeriesKey, Line] = {}
-    changed = measured.changed or {}
+    asked: dict[GroupKey, list[tuple[SeriesKey, Line]]] = {}
     for key, old in asked_for(before.readings).items():
-        series, metric = measured.series.get(key), made_of.book.metrics.get(key[0])
-        if series is None or metric is None:
+        asked.setdefault(key[:2], []).append((key, old))
+    for place, lines in asked.items():
+        group = groups.get(place)
+        if group is None:
             continue
-        moved = _aimed_anew(metric, key, series, measured.goals, before.goals)
-        said = {**made_of.overrides.get(key, {}), **before.overrides.get(key, {})}
-        if said:  # put on, taken back, ended: an override is never taken over unseen
-            moved |= {i for i, period in enumerate(series.periods) if period.label in said}
-        made[key] = judge.line(metric, key, series, old, changed.get(key, frozenset()), moved)
+        moves = moves_of(measured.changed or {}, place, group)
+        aims = _moving_aims(made_of.book.metrics[place[0]], group, measured.goals, before.goals)
+        for key, old in lines:
+            if key[2] not in group.slices:
+                continue
+            moved = _aimed_anew(aims, key, group.periods, measured.goals, before.goals) if aims else set()
+            said = {**made_of.overrides.get(key, {}), **before.overrides.get(key, {})}
+            if said:  # put on, taken back, ended: an override is never taken over unseen
+                moved |= {i for i, period in enumerate(group.periods) if period.label in said}
+            made[key] = judge.line(key, group, old, moves.of(key[2]), moved)
     return made
 
 
-def _aimed_anew(metric: Metric, key: SeriesKey, series: Series, now: Goals, before: Goals) -> set[int]:
+def _moving_aims(metric: Metric, group: Group, now: Goals, before: Goals) -> list[FromSource]:
+    """The targets of a metric at a grain that a source gives, where its rows are others than before."""
+    if not group.periods:
+        return []
+    grain = group.periods[0].grain
+    aims = (t.aim for t in metric.targets if isinstance(t.aim, FromSource) and t.grain in (None, grain))
+    return [aim for aim in aims if now.tables.get((aim, grain)) is not before.tables.get((aim, grain))]
+
+
+def _aimed_anew(
+    aims: Iterable[FromSource], key: SeriesKey, periods: Iterable[Period], now: Goals, before: Goals
+) -> set[int]:
     """Where a source's rows give another target than before, whatever became of the values."""
     found: set[int] = set()
-    for target in metric.targets:
-        if not isinstance(target.aim, FromSource) or target.grain not in (None, key[1]):
-            continue
-        table = (target.aim, series.periods[0].grain) if series.periods else None
-        if table is None or now.tables.get(table) is before.tables.get(table):
-            continue
-        named = key[2] is not None and getattr(target.aim, key[2][0]) is not None
+    for aim in aims:
+        named = key[2] is not None and getattr(aim, key[2][0]) is not None
         where = key[2] if named else None
-        for index, period in enumerate(series.periods):
-            if now.of(target.aim, period, where) != before.of(target.aim, period, where):
-                found.add(index)
+        found |= {i for i, period in enumerate(periods) if now.of(aim, period, where) != before.of(aim, period, where)}
     return found
 
 
@@ -106,9 +119,8 @@ class Judge:
 
     def line(
         self,
-        metric: Metric,
         key: SeriesKey,
-        series: Series,
+        group: Group,
         old: Line | None,
         touched: frozenset[int],
         besides: AbstractSet[int] = frozenset(),
@@ -117,20 +129,25 @@ class Judge:
 
         ``touched``: where the value may be another one. ``besides``: where something else is, such as an override.
         """
-        periods = series.periods
+        metric, periods = self._of.book.metrics[key[0]], group.periods
         places = self._labels(periods)
         known: dict[int, Reading] = {}
         judged, waiting = ({}, ()) if old is None else old.known()
         shift = kept_from(old.periods, periods) if old is not None and judged else None
         if shift is not None and len(touched) < len(periods):
-            again = self._affected.of(metric, periods, touched, (i + shift for i in waiting)) | besides
-            known = {i + shift: r for i, r in judged.items() if i + shift < len(periods) and i + shift not in again}
-        judge = partial(self._judge, metric, key[2], series, places)
+            again = self._affected.of(metric, periods, touched)
+            others = {*besides, *(i + shift for i in waiting)}
+            known = {
+                i + shift: r
+                for i, r in judged.items()
+                if i + shift < len(periods) and i + shift not in again and i + shift not in others
+            }
+        judge = partial(self._judge, metric, key[2], group, places)
         return Line(periods, places, judge, partial(self._witness.fresh_until, metric, key[2]), known)
 
-    def new_line(self, key: SeriesKey, series: Series) -> Line:
+    def new_line(self, key: SeriesKey, group: Group) -> Line:
         """The readings of a series of which nothing was judged before."""
-        return self.line(self._of.book.metrics[key[0]], key, series, None, frozenset())
+        return self.line(key, group, None, frozenset())
 
     def fresh_until(self, name: str, group: Group, period: Period) -> set[datetime | None]:
         """After which moments the readings of a group in a period are no longer shown in their colour."""
@@ -153,7 +170,8 @@ class Judge:
         """The reading of a period for which nothing was computed."""
         return self._reading(metric, slice_, period, NOTHING, None)
 
-    def _judge(self, metric: Metric, slice_: Slice, series: Series, known: Mapping[str, int], index: int) -> Reading:
+    def _judge(self, metric: Metric, slice_: Slice, group: Group, known: Mapping[str, int], index: int) -> Reading:
+        series = group.of(slice_)
         period = series.periods[index]
         compared = Comparisons(self._of.calendar, series, known, period, period.end > self._of.now)
         return self._reading(metric, slice_, period, series.cells[index], compared)

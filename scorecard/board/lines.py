@@ -9,7 +9,6 @@ from scorecard.board.line import Line
 from scorecard.board.reading import SeriesKey
 from scorecard.ground.periods.calendar import Period
 from scorecard.measures.table import Group, GroupKey, InGroups
-from scorecard.measures.values import Series
 
 FreshUntil = Callable[[str, Group, Period], set[datetime | None]]
 """(metric, its group, period) → after which moments the readings of its slices are no longer shown in their colour."""
@@ -21,7 +20,7 @@ class Lines(InGroups[Line]):
     def __init__(
         self,
         groups: Mapping[GroupKey, Group],
-        make: Callable[[SeriesKey, Series], Line],
+        make: Callable[[SeriesKey, Group], Line],
         fresh_until: FreshUntil,
         made: dict[SeriesKey, Line],
     ) -> None:
@@ -37,7 +36,7 @@ class Lines(InGroups[Line]):
             group = self.groups.get((key[0], key[1]))
             if group is None or key[2] not in group.slices:
                 raise KeyError(key)
-            found = self._made.setdefault(key, self._make(key, group.of(key[2])))
+            found = self._made.setdefault(key, self._make(key, group))
         return found
 
     def made(self) -> dict[SeriesKey, Line]:
