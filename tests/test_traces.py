@@ -29,14 +29,14 @@ def test_all_days_that_were_touched_since_a_generation_are_known_or_none(
             kept = unpacked(packed(noted(kept, axes, by_axis, number + 1, everything=chance == 0)))
     for axis in ("created", "closed"):
         for generation in range(len(loads) + 1):
-            found = touched_since(kept, [axis], generation)
+            found = touched_since(kept, [axis], generation, len(loads))
             since = told[generation:]
             followed = all(axis in axes and not everything for axes, _, everything in since)
             days = frozenset[date]().union(*(by_axis.get(axis, frozenset()) for _, by_axis, _ in since))
             if found is not None:
                 assert followed
                 assert found == {axis: days}
-            elif followed and axis in kept:  # it forgets only where there are too many days
+            elif followed and axis in kept and generation < len(loads):  # it forgets only where there are too many days
                 everything = frozenset[date]().union(*(by_axis.get(axis, frozenset()) for _, by_axis, _ in told))
                 assert len(everything) > most
 
@@ -45,6 +45,8 @@ def test_an_axis_that_was_not_followed_all_the_time_is_not_known() -> None:
     kept = noted({}, ["created", "closed"], {"created": frozenset({FIRST})}, 1, everything=False)
     kept = noted(kept, ["created"], {"created": frozenset({FIRST})}, 2, everything=False)
     kept = noted(kept, ["created", "closed"], {}, 3, everything=False)
-    assert touched_since(kept, ["created"], 0) == {"created": frozenset({FIRST})}
-    assert touched_since(kept, ["created", "closed"], 1) is None
-    assert touched_since(kept, ["created", "closed"], 2) == {"created": frozenset(), "closed": frozenset()}
+    assert touched_since(kept, ["created"], 0, 3) == {"created": frozenset({FIRST})}
+    assert touched_since(kept, ["created", "closed"], 1, 3) is None
+    assert touched_since(kept, ["created", "closed"], 2, 3) == {"created": frozenset(), "closed": frozenset()}
+    assert touched_since(kept, ["created"], 2, 4) is None  # a generation came that nobody has noted
+    assert touched_since(noted(kept, ["created"], {}, 5, everything=False), ["created"], 2, 5) is None

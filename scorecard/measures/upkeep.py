@@ -130,7 +130,7 @@ class Upkeep:
         oldest = min(counted, default=here.standing.generation)
         if oldest >= here.standing.generation or (given is not None and given.everything):
             return given
-        days = touched_since(here.standing.traces, axes(self.book, here.source), oldest)
+        days = self._touched_since(here, oldest)
         if days is None:
             return given
         told = NOTHING if given is None else given
@@ -150,7 +150,12 @@ class Upkeep:
         generation = here.standing.generation
         if known.generation == generation or (given is not None and (seen or known.generation + 1 == generation)):
             return True
-        return touched_since(here.standing.traces, axes(self.book, here.source), known.generation) is not None
+        return self._touched_since(here, known.generation) is not None
+
+    def _touched_since(self, here: Here, generation: int) -> dict[str, frozenset[date]] | None:
+        """Per axis the days that loads have touched since a generation; None: that is not known."""
+        standing = here.standing
+        return touched_since(standing.traces, axes(self.book, here.source), generation, standing.generation)
 
     def _ages_since(self, here: Here, fresh: frozenset[str], days: _Days) -> date | None:
         """From which day on kept ages have to be counted again; None: they hold."""

@@ -16,6 +16,7 @@ from connectors.contract import Batch
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.warehouse import decisions, generations, staged
+from scorecard.warehouse.answers import answer
 from scorecard.warehouse.changes import live_columns
 from scorecard.warehouse.engine import NOTHING, Holds, Load, LoadOrder, Quarantine, Standing, Touched, day_column
 from scorecard.warehouse.faults import as_error, first_lines, is_damage
@@ -240,12 +241,7 @@ class DuckWarehouse:
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
         """One SELECT on a cursor of its own, read-only and within the time limit. Refused: DuckDB's complaint."""
         with self._reading() as cursor, limited(cursor, self.query_seconds):
-            relation = cursor.sql(sql, params=list(parameters) if parameters else None)
-            if relation is None:
-                raise ScorecardError(Problem("only a statement that gives rows can be queried", hint="use a SELECT"))
-            frame = relation.pl()
-            assert isinstance(frame, pl.DataFrame)  # noqa: S101 - tells mypy; DuckDB's types say Any
-            return frame
+            return answer(cursor, sql, parameters)
 
     def check_sql(self, sql: str) -> str | None:
         """Why this is not a SELECT that the tables can answer, in DuckDB's words; None where it is."""
@@ -309,8 +305,7 @@ class DuckWarehouse:
                 if moved:
                     generations.note(cursor, memory, now=self.clock.now())
                 generation = memory.standing.generation + (1 if moved else 0)
-                traces = {} if moved else memory.standing.traces
-                standing = replace(memory.standing, first_day=firsts, generation=generation, traces=traces)
+                standing = replace(memory.standing, first_day=firsts, generation=generation)
                 write_memory(cursor, replace(memory, standing=standing, zone=timezone))
                 cursor.execute("COMMIT")
             except duckdb.Error as error:

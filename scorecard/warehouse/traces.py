@@ -13,9 +13,11 @@ MOST_DAYS = 400
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One axis: day → the generation that touched it last. All that generations from ``since`` on have touched is there."""
+    """One axis: day → the generation that touched it last. All that the generations from ``since`` to ``until`` have touched is
+    there."""
 
     since: int
+    until: int
     days: Mapping[date, int] = field(default_factory=dict)
 
 
@@ -34,26 +36,31 @@ def noted(
     for axis in axes:
         before = traces.get(axis)
         if everything:
-            found[axis] = Trace(generation + 1)
+            found[axis] = Trace(generation + 1, generation)
             continue
-        before = Trace(generation) if before is None else before
-        found[axis] = _bounded(before.since, {**before.days, **dict.fromkeys(days.get(axis, ()), generation)})
+        if before is None or before.until + 1 != generation:
+            before = Trace(generation, generation)
+        fresh = dict.fromkeys(days.get(axis, ()), generation)
+        found[axis] = _bounded(before.since, generation, {**before.days, **fresh})
     return found
 
 
-def _bounded(since: int, days: Mapping[date, int]) -> Trace:
+def _bounded(since: int, until: int, days: Mapping[date, int]) -> Trace:
     if len(days) <= MOST_DAYS:
-        return Trace(since, days)
+        return Trace(since, until, days)
     oldest = sorted(days.values())[len(days) - MOST_DAYS - 1]
-    return Trace(max(since, oldest + 1), {day: n for day, n in days.items() if n > oldest})
+    return Trace(max(since, oldest + 1), until, {day: n for day, n in days.items() if n > oldest})
 
 
-def touched_since(traces: Traces, axes: Iterable[str], generation: int) -> dict[str, frozenset[date]] | None:
-    """The days that were touched after a generation, by axis; None where that is not known of all of these axes."""
+def touched_since(
+    traces: Traces, axes: Iterable[str], generation: int, current: int
+) -> dict[str, frozenset[date]] | None:
+    """The days that were touched after a generation up to the current one, by axis; None where that is not known of all of these
+    axes."""
     found = {}
     for axis in axes:
         trace = traces.get(axis)
-        if trace is None or generation + 1 < trace.since:
+        if trace is None or generation + 1 < trace.since or trace.until != current:
             return None
         found[axis] = frozenset(day for day, touched in trace.days.items() if touched > generation)
     return found
@@ -61,12 +68,12 @@ def touched_since(traces: Traces, axes: Iterable[str], generation: int) -> dict[
 
 def packed(traces: Traces) -> dict[str, Any]:
     """As plain JSON."""
-    return {axis: [m.since, {day.isoformat(): n for day, n in m.days.items()}] for axis, m in traces.items()}
+    return {axis: [t.since, t.until, {d.isoformat(): n for d, n in t.days.items()}] for axis, t in traces.items()}
 
 
 def unpacked(told: Mapping[str, Any]) -> dict[str, Trace]:
     """The traces that ``packed`` was given."""
     return {
-        axis: Trace(since, {date.fromisoformat(day): n for day, n in days.items()})
-        for axis, (since, days) in told.items()
+        axis: Trace(since, until, {date.fromisoformat(day): n for day, n in days.items()})
+        for axis, (since, until, days) in told.items()
     }

@@ -14,6 +14,7 @@ import polars as pl
 
 from connectors.contract import Batch
 from scorecard.ground.errors import Problem, ScorecardError
+from scorecard.warehouse.answers import answer
 from scorecard.warehouse.changes import live_columns, reporting_day
 from scorecard.warehouse.engine import (
     Aside,
@@ -112,9 +113,7 @@ class Trial:
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
         with self._here() as cursor, limited(cursor, self._seconds):
             cursor.execute("BEGIN TRANSACTION READ ONLY")
-            frame = cursor.sql(sql, params=list(parameters) if parameters else None).pl()
-            assert isinstance(frame, pl.DataFrame)  # noqa: S101 - tells mypy; DuckDB's types say Any
-            return frame
+            return answer(cursor, sql, parameters)
 
     # -- writing, in memory ------------------------------------------------------------------------------------
 
