@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that the t
 from benchmarks.tickets import NOW, Tickets
 from scorecard.board.board import Board
 from scorecard.board.publish import Publisher
+from scorecard.ground import heap
 from scorecard.journal.journal import Journal
 from scorecard.refresh.run import Refresher
 
@@ -63,6 +64,7 @@ def measure(folder: Path, rows: int, rounds: int, *, full: bool) -> Spent:
     publisher = Publisher(folder)
     refresher = Refresher(tickets.book, folder, tickets.engine, journal, publisher, tickets.clock)
     print(f"{rows:>11,} rows  start    {said(timed(refresher.publish))}", flush=True)
+    heap.settle()  # as `scorecard serve` does
     loads, ticks, looks = [], [], []
     for number in range(rounds + 1):
         begin = NOW - timedelta(minutes=50 - number)

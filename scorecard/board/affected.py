@@ -90,6 +90,6 @@ def kept_from(old: Sequence[Period], periods: Sequence[Period]) -> int | None:
     """By how many places the periods of old readings have moved in a series; None where they are others."""
     if not old:
         return None
-    if periods and old[0] == periods[0]:
+    if old is periods or (periods and old[0] == periods[0]):
         return 0
     return next((i for i, p in enumerate(periods) if p == old[0]), None)

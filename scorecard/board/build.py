@@ -64,6 +64,7 @@ def _taken_over(
 ) -> dict[SeriesKey, Line]:
     """The lines that were asked for on the board before, with what was judged there and still holds. No series is made."""
     made: dict[SeriesKey, Line] = {}
+    changed: Mapping[SeriesKey, frozenset[int]] = {} if measured.changed is None else measured.changed
     asked: dict[GroupKey, list[tuple[SeriesKey, Line]]] = {}
     for key, old in asked_for(before.readings).items():
         asked.setdefault(key[:2], []).append((key, old))
@@ -71,7 +72,7 @@ def _taken_over(
         group = groups.get(place)
         if group is None:
             continue
-        moves = moves_of(measured.changed or {}, place, group)
+        moves = moves_of(changed, place, group)
         aims = _moving_aims(made_of.book.metrics[place[0]], group, measured.goals, before.goals)
         for key, old in lines:
             if key[2] not in group.slices:
@@ -133,15 +134,14 @@ class Judge:
         places = self._labels(periods)
         known: dict[int, Reading] = {}
         judged, waiting = ({}, ()) if old is None else old.known()
-        shift = kept_from(old.periods, periods) if old is not None and judged else None
+        old_periods = () if old is None else old.periods
+        shift = kept_from(old_periods, periods) if judged else None
         if shift is not None and len(touched) < len(periods):
-            again = self._affected.of(metric, periods, touched)
-            others = {*besides, *(i + shift for i in waiting)}
-            known = {
-                i + shift: r
-                for i, r in judged.items()
-                if i + shift < len(periods) and i + shift not in again and i + shift not in others
-            }
+            whole = shift == 0 and len(old_periods) <= len(periods)
+            known = judged if whole else {i + shift: r for i, r in judged.items() if i + shift < len(periods)}
+            for again in (self._affected.of(metric, periods, touched), besides, (i + shift for i in waiting)):
+                for index in again:
+                    known.pop(index, None)
         judge = partial(self._judge, metric, key[2], group, places)
         return Line(periods, places, judge, partial(self._witness.fresh_until, metric, key[2]), known)
 

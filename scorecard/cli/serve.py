@@ -13,6 +13,7 @@ import click
 from scorecard.cli import running
 from scorecard.cli.doors import session_of
 from scorecard.cli.session import Captured, Session
+from scorecard.ground import heap
 from scorecard.ground.errors import Problem, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def run(session: Session, host: str, port: int) -> None:
         product.engine.write(no_later_than(product.clock.now()))
     try:
         product.refresher.publish()
+        heap.settle()
         product.serving = True
 
         def ready(address: str) -> None:
@@ -251,6 +253,7 @@ class Life:
             return
         self.product.book = book
         refresher.replace_book(book)
+        heap.settle()
         if self.schedule is not None:
             self.schedule.replace(dict(book.sources), refresher.calendar)
 

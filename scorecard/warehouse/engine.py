@@ -169,7 +169,7 @@ class Standing:
     cursor: Any = None
     state: Mapping[str, Any] = field(default_factory=dict)
     definition: str = ""
-    traces: Traces = field(default_factory=dict)
+    traces: Traces = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

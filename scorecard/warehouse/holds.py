@@ -25,7 +25,7 @@ from scorecard.warehouse.decisions import (
     write_decision,
 )
 from scorecard.warehouse.engine import Decision, Kept, Load, LoadOrder, Touched, Waiting
-from scorecard.warehouse.generations import Keeping
+from scorecard.warehouse.generations import NEVER, Keeping
 from scorecard.warehouse.publication import Publication, Result
 from scorecard.warehouse.quarantine import write_quarantine
 from scorecard.warehouse.records import (
@@ -88,14 +88,21 @@ class DuckHolds:
         """Earlier generations, newest first."""
         with self._rooms.reading() as cursor:
             rows = cursor.execute(
-                "SELECT g.generation, (SELECT min(id) FROM _loads.history h WHERE h.source = g.source "
-                "AND h.generation = g.generation AND h.outcome = 'ok'), g.loaded_at, g.until, g.rows, g.changes, g.size "
-                "FROM _loads.generations g WHERE g.source = ? ORDER BY g.generation DESC",
+                "SELECT generation, loaded_at, until, rows, changes, size FROM _loads.generations WHERE source = ? "
+                "ORDER BY generation DESC",
                 [source],
             ).fetchall()
+            oldest = rows[-1][0] if rows else NEVER
+            loads = dict(  # in a join they would cost several times as much
+                cursor.execute(
+                    "SELECT generation, min(id) FROM _loads.history WHERE source = ? AND outcome = 'ok' AND generation >= ? "
+                    "GROUP BY generation",
+                    [source, oldest],
+                ).fetchall()
+            )
         return tuple(
-            Kept(source, generation, load, aware(loaded), until, count, changes, size)
-            for generation, load, loaded, until_, count, changes, size in rows
+            Kept(source, generation, loads.get(generation), aware(loaded), until, count, changes, size)
+            for generation, loaded, until_, count, changes, size in rows
             if (until := aware(until_)) is not None
         )
 

@@ -250,7 +250,9 @@ class Tails:
 
     def _read(self, bag: Bag, rows: Rows, slices: Slices, days: Sequence[date]) -> None:
         axis, ranges = _axis(bag), runs(days)
-        keys = [f"{day_of(rows.time)} AS day", *([] if rows.dates else [f"{column(rows.time)} AS t"])]
+        keys = [] if rows.dates else [f"{column(rows.time)} AS t"]
+        if len(days) > 1:  # mostly it is one day, again and again
+            keys.append(f"{day_of(rows.time)} AS day")
         bags = {self.name_of(b): b for b in self.bags if _axis(b) == axis}
 
         def read(names: Sequence[str]) -> pl.DataFrame:
@@ -261,8 +263,11 @@ class Tails:
             frame = read(list(bags))
         except Refused:  # some row does not go with some value: the others must not suffer
             frame = read([name for name in bags if _goes(read, name)])
-        parts = {key[0]: part.drop("day") for key, part in frame.partition_by("day", as_dict=True).items()}
-        empty, bits = frame.head(0).drop("day"), range(len(self.bits(bag, slices)))
+        parts, empty = {days[0]: frame}, frame.head(0)
+        if len(days) > 1:
+            parts = {key[0]: part.drop("day") for key, part in frame.partition_by("day", as_dict=True).items()}
+            empty = empty.drop("day")
+        bits = range(len(self.bits(bag, slices)))
         for day in days:
             own = parts.get(day, empty)
             self._days[axis][day] = Day(own, tuple(counted(own, bits).values()))

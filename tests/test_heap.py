@@ -1,0 +1,37 @@
+"""What has come to stay is passed over by the garbage collector; what comes later, and is garbage, is found as ever."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+from scorecard.ground import heap
+
+
+class Node:
+    """Something that may hold itself."""
+
+    def __init__(self) -> None:
+        self.other: Node | None = None
+
+
+def test_what_stays_is_passed_over_and_garbage_before_and_after_goes() -> None:
+    stays, before = Node(), Node()
+    before.other = before
+    gone = weakref.ref(before)
+    del before
+    try:
+        heap.settle()
+        assert gone() is None
+        assert not any(found is stays for found in gc.get_objects())
+        later = Node()
+        later.other = later
+        gone = weakref.ref(later)
+        del later
+        gc.collect()
+        assert gone() is None
+        freed = weakref.ref(stays)
+        del stays
+        assert freed() is None  # without the collector
+    finally:
+        gc.unfreeze()
