@@ -19,6 +19,7 @@ from scorecard.book.expressions import expression
 from scorecard.book.model.metric import Age, Change, Cumulative, Fold, Level, Stock
 from scorecard.book.model.organization import Organization
 from scorecard.judgement.targets import Target, Versus
+from scorecard.measures.run import Meter
 from scorecard.measures.states import settled
 from scorecard.measures.table import Table
 from scorecard.measures.values import Measured
@@ -449,3 +450,44 @@ def test_what_was_counted_is_written_down_at_the_end() -> None:
         w.engine.write([("UPDATE meter.bags SET x = x + 1 WHERE grain = 'week' AND bucket = '2026-03-15'", ())])
         again = w.fresh().measure(w.now, {})
         assert values(again, "m")["2026-W11"] == (values(measured, "m")["2026-W11"] or 0) + 1  # read, not counted
+
+
+def test_a_day_that_grows_is_the_day_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a day to which rows come only these are read, if they come at its end; rows of the very same moment, or before it, count
+    as well."""
+    metrics = (
+        metric("m", quantile("minutes"), split=BY_TEAM),
+        metric("d", distinct("customer"), split=BY_TEAM),
+        metric("late", quantile("minutes", 0.9), time="resolved_at"),
+    )
+    teams = ("support", "sales", None, "night-shift")
+    with mock.patch.object(settled, "FROM_ROWS", 0), world(*metrics) as w:
+        numbers = iter(range(1000))
+
+        def come(*clocks: str) -> dict[str, Touched]:
+            rows = []
+            for clock in clocks:
+                n = next(numbers)
+                at = f"2026-03-16T{clock}Z"
+                own = {"id": n, "created_at": at, "resolved_at": at, "minutes": n % 7, "customer": str(n % 5)}
+                rows.append({**own, "team": teams[n % 4], "cost": "1"})
+            return {"tickets": w.load("tickets", rows)}
+
+        old = {"minutes": 3, "customer": "x", "team": "sales", "cost": "1"}
+        w.load("tickets", [{**old, "id": 2000 + i, "created_at": f"2026-03-{i:02d}T12:00:00Z"} for i in range(1, 16)])
+        w.measure()
+        seen = watched(monkeypatch, w)
+        for clocks in (
+            ("08:00:00", "09:00:00"),
+            ("10:00:00", "11:00:00"),
+            ("11:00:00", "12:00:00"),  # one of the very same moment
+            ("09:30:00", "13:00:00"),  # one before it
+            ("18:00:00",),  # ahead of the clock
+            ("13:00:00",),
+        ):
+            measured = w.measure(None, come(*clocks))
+            with w.engine.trial() as aside:  # another meter on the same warehouse would end what this one remembers
+                assert_equal(Meter(aside, w.book, w.calendar).measure(w.now, None), measured)
+        assert sum("AS all_rows" in sql for sql in seen) >= 8
+        later = w.measure("2026-03-16 20:00", {})
+        assert_equal(w.fresh().measure(moment("2026-03-16 20:00"), None), later)

@@ -99,7 +99,8 @@ class Upkeep:
             self.settled.forget(set(states) - fresh, None)
             self.settled.forget(fresh, touched)
             anew = set(states) - fresh - set(self.broken)
-            self.settled.tails.forget(source, touched if fresh and not anew else None)
+            grown = given is not None and given.added_only
+            self.settled.tails.forget(source, touched if fresh and not anew else None, grown=grown)
             found = self._recount(here, states, fresh, skipped, days, later, since, coming)
         elif given is not None:
             self._remember(here, states, Pending())

@@ -7,8 +7,9 @@ integers (units of 2^-20 and 2^-80) whose sums are exact, so that a week is the 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from itertools import accumulate, compress
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from scorecard.measures.plan import Atom, Scan
 from scorecard.measures.ranges import column, event_day
 from scorecard.measures.sql import ROWS
 
+FEW_ROWS = 100
+"""Answers of up to so many rows are taken apart value by value."""
 LARGEST_SUMMED = 1e24
 """From here on the exact sum of doubles would not fit: they are treated as not finite."""
 LARGEST = sys.float_info.max
@@ -184,6 +187,8 @@ def _aggregates(atom: Atom, i: int) -> list[str]:
 
 def as_rows(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """The wide answer of ``scan_sql`` as one row per state, bucket and slice; rows that say nothing are left out."""
+    if len(frame) <= FEW_ROWS:
+        return _listed(frame, names)
     parts = [pl.LazyFrame(schema=SCHEMA)]
     for index, name in enumerate(names):
         rows = frame.lazy().select(
@@ -196,6 +201,24 @@ def as_rows(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     made = pl.concat(parts).collect()  # all at once: a plan for each state costs more than its rows
     assert isinstance(made, pl.DataFrame)  # noqa: S101 - tells mypy
     return made
+
+
+def _listed(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The same, value by value: for the few rows of a tick much quicker than to plan it."""
+    height = len(frame)
+    columns: dict[str, list[Any]] = {
+        "state": [name for name in names for _ in range(height)],
+        "bucket": frame["bucket"].to_list() * len(names),
+        "slice": frame["slice"].to_list() * len(names),
+    }
+    for key in ("a", "b", "n", "bad", "low", "high"):
+        found = columns.setdefault(key, [])
+        whole: Callable[[Any], Any] | None = {"a": Decimal, "b": Decimal, "n": int, "bad": int}.get(key)
+        for index in range(len(names)):
+            given = frame[f"{key}_{index}"].to_list() if f"{key}_{index}" in frame.columns else [None] * height
+            found += given if whole is None else [whole(value or 0) for value in given]
+    kept = [bool(n or bad) for n, bad in zip(columns["n"], columns["bad"], strict=True)]
+    return pl.DataFrame({key: list(compress(values, kept)) for key, values in columns.items()}, schema=SCHEMA)
 
 
 def _stored(frame: pl.DataFrame, key: str, index: int) -> pl.Expr:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache, reduce
 
@@ -18,7 +18,7 @@ import polars as pl
 from scorecard.book.model.metric import Split
 from scorecard.ground.errors import Refused
 from scorecard.measures.plan import Bag
-from scorecard.measures.ranges import DAY, column, day_of, runs, utc_naive, within
+from scorecard.measures.ranges import DAY, column, day_of, moment_literal, runs, utc_naive, within
 from scorecard.measures.slices import Slice
 from scorecard.measures.sql import ROWS, literal
 from scorecard.measures.states.rows import Rows, Slices, guarded
@@ -29,6 +29,8 @@ BITS = 62
 PLAIN = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT", "VARCHAR", "BOOLEAN",
     "DATE", "TIMESTAMP", "DOUBLE", "FLOAT", "DECIMAL")  # fmt: skip
 """Types whose values are the same in memory; others are compared as texts."""
+MOST_CHUNKS = 16
+"""Rows that came in more pieces than this are put together."""
 Columns = tuple[str, ...]
 Axis = tuple[str, str, Split | None]
 """(source, time column, split)."""
@@ -43,6 +45,11 @@ class Day:
 
     frame: pl.DataFrame
     counts: tuple[int, ...]
+
+    def newest(self) -> datetime | None:
+        """The time of the last row."""
+        found = self.frame["t"].max() if "t" in self.frame.columns else None
+        return found if isinstance(found, datetime) else None
 
 
 @dataclass(slots=True)
@@ -172,11 +179,15 @@ class Tails:
     _columns: dict[Axis, dict[tuple[str, str | None, bool], str]] = field(default_factory=dict)
     _texts: dict[tuple[str, str], bool] = field(default_factory=dict)
     _used: set[tuple[Axis, date]] = field(default_factory=set)
+    _grown: dict[tuple[Axis, date], Day] = field(default_factory=dict)
 
-    def forget(self, source: str, days: Iterable[date] | None) -> None:
-        """Rows of some days (None: any) have changed."""
+    def forget(self, source: str, days: Iterable[date] | None, *, grown: bool = False) -> None:
+        """Rows of some days (None: any) have changed. ``grown``: all that were there are there as they were."""
         touched = None if days is None else set(days)
+        self._grown = {place: day for place, day in self._grown.items() if place[0][0] != source}
         for axis in [a for a in self._days if a[0] == source]:
+            if grown and touched is not None:
+                self._grown |= {(axis, d): day for d, day in self._days[axis].items() if d in touched}
             kept = {} if touched is None else {d: day for d, day in self._days[axis].items() if d not in touched}
             self._days[axis] = kept
 
@@ -250,6 +261,12 @@ class Tails:
 
     def _read(self, bag: Bag, rows: Rows, slices: Slices, days: Sequence[date]) -> None:
         axis, ranges = _axis(bag), runs(days)
+        if len(days) == 1:
+            before = self._grown.pop((axis, days[0]), None)
+            grown = None if before is None else self._with_new_rows(before, bag, rows, slices, days[0])
+            if grown is not None:
+                self._days[axis][days[0]] = grown
+                return
         keys = [] if rows.dates else [f"{column(rows.time)} AS t"]
         if len(days) > 1:  # mostly it is one day, again and again
             keys.append(f"{day_of(rows.time)} AS day")
@@ -271,6 +288,32 @@ class Tails:
         for day in days:
             own = parts.get(day, empty)
             self._days[axis][day] = Day(own, tuple(counted(own, bits).values()))
+
+    def _with_new_rows(self, before: Day, bag: Bag, rows: Rows, slices: Slices, day: date) -> Day | None:
+        """A day to which rows have come, where all of them came at its end: no others are read. None: they did not."""
+        axis, newest = _axis(bag), before.newest()
+        values = {self.name_of(b): b for b in self.bags if _axis(b) == axis}
+        if newest is None or not values.keys() <= set(before.frame.columns):
+            return None
+        ranges, since = ((day, day + DAY),), f"{column(rows.time)} >= {moment_literal(newest)}"
+        whole = f"{within(day_of(rows.time), ranges)} AND {rows.until}"
+        chosen = (
+            f"{column(rows.time)} AS t",
+            *(f"{self.value(b, rows)} AS {name}" for name, b in values.items()),
+            f"(SELECT count(*) FROM {rows.table} AS {ROWS} WHERE {whole}) AS all_rows",
+        )
+        try:
+            come = self.engine.query(
+                self.masked(bag, replace(rows, until=f"{rows.until} AND {since}"), slices, ranges, chosen)
+            )
+        except Refused:
+            return None
+        earlier = before.frame.filter(pl.col("t") < newest)
+        all_there = len(come) and come["all_rows"][0] == len(earlier) + len(come)
+        if not all_there or come.drop("all_rows").schema != earlier.schema:
+            return None
+        frame = pl.concat([earlier, come.drop("all_rows")], rechunk=earlier.n_chunks() > MOST_CHUNKS)
+        return Day(frame, tuple(counted(frame, range(len(self.bits(bag, slices)))).values()))
 
 
 def _goes(read: Callable[[Sequence[str]], object], name: str) -> bool:
