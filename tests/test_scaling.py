@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.elasticity import simulate
+from benchmarks.elasticity import Process, simulate
 from scorecard.cli.main import execute
 from scorecard.cli.session import Session
 from scorecard.judgement.scaling import elasticity, estimate, suffered
@@ -117,11 +117,31 @@ def test_quality_must_not_suffer() -> None:
 def test_the_interval_holds_the_truth_and_the_word_is_rarely_wrong() -> None:
     """Growth of 30% over 36 months: at least 88% of the intervals hold it; at most 5% of processes that are only copied read as
     scaling, and as many as fragile. `benchmarks/elasticity.py` has the other cases."""
-    assert simulate(0.6, 0.3, 36, 200).covered >= 0.88
-    copied = simulate(1.0, 0.3, 36, 500)
+    assert simulate(Process(0.6), 200).covered >= 0.88
+    copied = simulate(Process(1.0), 500)
     assert copied.covered >= 0.88
     assert copied.words["scaling"] <= 0.05
     assert copied.words["fragile"] <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("process", "mean", "covered"),
+    [
+        (Process(0.6, lag=3), (0.56, 0.62), (0.9, 1)),  # sums by quarters bear that people come months later
+        (Process(1.0, lag=3, season=0.15), (0.9, 1.02), (0.95, 1)),  # and a season: the interval is wide
+        (Process(0.6, growth=0.1, error=0.05), (0.5, 0.6), (0.8, 1)),  # errors in the output flatten the slope
+        (Process(0.6, inflation=0.05), (0.75, 0.83), (0, 0.06)),  # nominal money is not to be looked at
+        (Process(1.0, teams=True), (0.93, 0.99), (0.7, 0.95)),  # slack that shrinks is an economy, if a small one
+        (Process(1.0, lasting=0.9), (0.95, 1.05), (0.65, 0.95)),  # long memory makes it too sure
+    ],
+)
+def test_what_real_processes_do_besides_moves_the_estimate_as_far_as_is_known(
+    process: Process, mean: tuple[float, float], covered: tuple[float, float]
+) -> None:
+    found = simulate(process, 60)
+    assert mean[0] <= found.mean <= mean[1]
+    assert covered[0] <= found.covered <= covered[1]
+    assert sum(found.words.values()) == pytest.approx(1)
 
 
 BOOK = """\
