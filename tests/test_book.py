@@ -500,3 +500,22 @@ def test_a_change_in_points_is_in_the_unit_of_its_metric(tmp_path: Path) -> None
     with pytest.raises(Refused) as refused:
         read_book(write(tmp_path, round_about))
     assert any("moved" in str(p) and "more" in str(p) for p in refused.value.problems)  # a circle, said and survived
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("p50", "write median"),
+        ("p33", "write quantile: {of: …, q: 0.33}"),
+        ("avg", "write mean"),
+        ("unique", "write distinct"),
+    ],
+)
+def test_measures_by_the_names_of_other_tools_are_understood(tmp_path: Path, written: str, hint: str) -> None:
+    text = (
+        "version: 1\norganization: {name: X}\nsources: {s: {kind: csv, path: s.csv, every: 1h, time: t}}\nmetrics:\n"
+        f"  m: {{{written}: a, source: s, role: lagging, better: lower}}\n"
+    )
+    with pytest.raises(Refused) as refused:
+        read_book(write(tmp_path, text))
+    assert hint in [p.hint for p in refused.value.problems]

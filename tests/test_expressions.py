@@ -102,6 +102,8 @@ def test_every_listed_function_exists_in_duckdb(name: str) -> None:
         ("formula", "abs(a)", 0, "not for formulas"),
         ("formula", "previous(a + b)", 0, "takes one metric's name"),
         ("formula", "previous(days)", 0, "takes a metric"),
+        ("formula", "days", 0, "no metric is named"),
+        ("formula", "workdays * 2 / days", 0, "no metric is named"),
         ("formula", "a and b", 2, "'and' is not allowed"),
         ("formula", "a > b", 0, "is not allowed"),
         ("formula", "'a'", 0, "a text"),

@@ -116,6 +116,11 @@ def _unit(draft: Draft, measure: Measure | None, notes: Notes) -> str | None:
         seen = f"'unit' of {draft.owner} is '{unit}'" if unit is not None else f"{draft.owner} has no 'unit'"
         hint = "write unit: d (or s, min, h), or 'over: 2d' for the share of older ones"
         notes.error(draft.node("unit"), f"{seen}, and an age is a length of time", hint)
+    if isinstance(measure, Age) and measure.q is None and draft.own("unit") and microseconds(unit) is not None:
+        hint = "write unit: percent, or 'q: 0.9' for the age that nine of ten do not exceed"
+        notes.error(
+            draft.node("unit"), f"'unit' of {draft.owner} is '{unit}', and the part that is older is a share", hint
+        )
     if isinstance(measure, Change) and measure.as_ == "percent":
         if draft.own("unit") and unit != "percent":
             hint = "delete 'unit', or write 'as: points'"

@@ -97,9 +97,14 @@ def outline(text: str, kind: Kind) -> Outline:
     reader.expect("end")
     if kind == "condition":
         _check_condition(node)
-    elif kind != "row" and not any(part.form in {"call", "column"} for part in node.walk()):
-        raise Doubt  # numbers alone
+    elif kind != "row" and not any(_is_counted(part, kind) for part in node.walk()):
+        raise Doubt  # numbers, or words for lengths of time, alone
     return node
+
+
+def _is_counted(part: Outline, kind: Kind) -> bool:
+    """Whether a part is one of those that an aggregate or a formula is made of."""
+    return part.form == "call" or (part.form == "column" and not (kind == "formula" and part.name in FORMULA_WORDS))
 
 
 def _words(text: str) -> Iterator[_Word]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import sqlglot.expressions as exp
 from sqlglot.tokenizer_core import Token
 
-from scorecard.book.functions import ALLOWED, Kind
+from scorecard.book.functions import ALLOWED, FORMULA_WORDS, Kind
 from scorecard.book.sqltokens import Mistake
 
 # Every kind of node that the whitelisted operators and functions parse to. What is not here is not an expression of ours,
@@ -134,7 +134,7 @@ def _inside(node: exp.Expr, tokens: list[Token]) -> Iterator[Mistake]:
 def _formula(tree: exp.Expr, tokens: list[Token]) -> Iterator[Mistake]:
     named = False
     for node in tree.walk():
-        if isinstance(node, exp.Column):
+        if isinstance(node, exp.Column) and node.name not in FORMULA_WORDS:
             named = True
         if isinstance(node, (*_ARITHMETIC, exp.Column, exp.Identifier)) or (
             isinstance(node, exp.Literal) and not node.is_string
@@ -145,7 +145,7 @@ def _formula(tree: exp.Expr, tokens: list[Token]) -> Iterator[Mistake]:
                 yield Mistake(
                     start(node, tokens), f"'{node.name}' takes one metric's name", f"write {node.name}(tickets_created)"
                 )
-            elif node.expressions[0].name in {"days", "workdays"}:
+            elif node.expressions[0].name in FORMULA_WORDS:
                 yield Mistake(start(node, tokens), f"'{node.name}' takes a metric, not '{node.expressions[0].name}'")
             continue
         yield Mistake(

@@ -204,7 +204,13 @@ MEASURES: tuple[Key, ...] = (
     )), "values come from people", example={"fold": "last"}),
 )  # fmt: skip
 MEASURE_NAMES = tuple(key.name for key in MEASURES)
-METRIC = Record((*SHARED, *MEASURES))
+_MEANT = {
+    "p50": "write median", "avg": "write mean", "average": "write mean", "percentile": "write quantile: {of: …, q: 0.9}",
+    "unique": "write distinct", "count_distinct": "write distinct",
+    **{f"p{n}": f"write quantile: {{of: …, q: {n / 100:g}}}" for n in range(1, 75) if n != 50},
+}  # fmt: skip
+"""What people write who know other tools."""
+METRIC = Record((*SHARED, *MEASURES), tuple(_MEANT.items()))
 _NOT_DEFAULT = {"title", "describe", "where", "target", "amber", "tolerance", "targets", "leads", "counter"}
 DEFAULTS = Record(
     tuple(key for key in SHARED if key.name not in _NOT_DEFAULT),
