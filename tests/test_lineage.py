@@ -31,6 +31,17 @@ def test_one_metric_from_columns_to_reviews(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_what_is_made_of_slices_alone_has_slices(tmp_path: Path) -> None:
+    book = BOOK.replace("metrics:\n", MORE + "metrics:\n")
+    make(
+        tmp_path,
+        f"{book}  twice: {{role: leading, formula: orders_count * 2 + previous(orders_count), better: higher}}\n",
+    )
+    (told,) = answer(tmp_path, "lineage", "twice")["metrics"]
+    assert (told["split"], told["panels"]) == ("team", ["wall"])  # north's slice of it stands there
+    assert answer(tmp_path, "lineage", "per_order")["metrics"][0]["split"] is None  # one of its parts has no slices
+
+
 def test_the_tree_goes_down_to_the_columns(tmp_path: Path) -> None:
     make(tmp_path)
     status, out, _ = run(tmp_path, "lineage", "per_order")

@@ -19,6 +19,7 @@ from scorecard.book.model.metric import (
     Quantile,
     Ratio,
     Scaling,
+    SliceKind,
     Stock,
 )
 from scorecard.book.outline import Outline
@@ -48,6 +49,14 @@ def rests_on(book: Book, metric: Metric) -> tuple[Metric, ...]:
             found[name] = book.metrics[name]
             waiting.extend(parts_of(book.metrics[name]))
     return tuple(found.values())
+
+
+def sliced_by(book: Book, metric: Metric) -> SliceKind | None:
+    """By what a metric has slices: as its own split says, or as all that it is made of agrees in."""
+    if metric.split is not None:
+        return metric.split.kind
+    kinds = {sliced_by(book, book.metrics[name]) if name in book.metrics else None for name in parts_of(metric)}
+    return kinds.pop() if len(kinds) == 1 else None
 
 
 def built_on(book: Book, name: str) -> tuple[Metric, ...]:

@@ -9,7 +9,7 @@ from scorecard.book.columns import columns_read
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Expression, Metric
 from scorecard.book.model.organization import ORGANIZATION
-from scorecard.book.scope import built_on, parts_of
+from scorecard.book.scope import built_on, parts_of, sliced_by
 from scorecard.desk.definitions import measure_key
 from scorecard.judgement.targets import FromSource
 
@@ -80,7 +80,8 @@ def lineage(book: Book, metric: Metric) -> Lineage:
     owner = book.owner_of(metric)
     cards = _cards(book, metric)
     # A slice may stand on the card of any team (or process); which ones do is only known from the rows.
-    seen = {*cards, *(() if metric.split is None else book.teams if metric.split.kind == "team" else book.processes)}
+    split = sliced_by(book, metric)
+    seen = {*cards, *(() if split is None else book.teams if split == "team" else book.processes)}
     panels = [
         p.name
         for p in book.panels.values()
@@ -95,7 +96,7 @@ def lineage(book: Book, metric: Metric) -> Lineage:
         made_of=parts_of(metric),
         used_by=tuple(m.name for m in built_on(book, metric.name)),
         scorecards=cards,
-        split=None if metric.split is None else metric.split.kind,
+        split=split,
         panels=tuple(panels),
         reviews=tuple(r.name for r in book.reviews.values() if seen & set(r.scorecards)),
     )
