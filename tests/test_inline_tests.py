@@ -139,6 +139,11 @@ def test_an_expectation_that_makes_no_sense_is_a_mistake(tmp_path: Path, expect:
     assert all(p["line"] >= 30 for p in problems)
 
 
+def test_what_is_expected_wrongly_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    _, problems = checked(tmp_path, "metric: csat, period: 2026-W10, status: purple")
+    assert [p["message"].split(",")[0] for p in problems] == ["'status' of 'expect' of a test is 'purple'"]
+
+
 def test_rows_that_cannot_be_read_and_metrics_in_error_are_said(tmp_path: Path) -> None:
     expect = "metric: csat, period: 2026-W10, n: 5"
     status, problems = checked(tmp_path, expect, rows=ROWS.replace(",1,North", ",one,North"))

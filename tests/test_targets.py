@@ -97,6 +97,16 @@ def test_targets_from_a_source_with_a_column_of_names_are_those_of_slices_and_of
     assert in_force(Target(FromSource("goals", "goal"))) == FromSource("goals", "goal")
 
 
+def test_a_row_counts_before_the_file_in_whatever_order_they_stand() -> None:
+    rows, dated = Target(FromSource("goals", "goal", team="who")), Target(1.0, since=date(2026, 9, 1))
+    for entries in ((rows, dated), (dated, rows), (rows, Target(2.0)), (Target(2.0), rows)):
+        assert in_force(*entries) == rows.aim
+    # What is narrower stays above it: a month's own target, and one for a team where the rows name none.
+    monthly, whole = Target(3.0, grain="month"), Target(FromSource("goals", "goal"))
+    assert in_force(rows, monthly, grain="month", inherits=True) == 3.0
+    assert in_force(whole, Target(4.0, team="support"), slice_=SUPPORT, inherits=True) == 4.0
+
+
 @pytest.mark.parametrize(
     ("entry", "better", "expected"),
     [

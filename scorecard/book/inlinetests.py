@@ -70,7 +70,7 @@ def _expectation(fields: Fields, metrics: Mapping[str, Metric], notes: Notes) ->
     kinds = [kind for kind in ("team", "process") if kind in fields]
     if len(kinds) == 2:
         notes.error(fields.nodes["process"], "an expectation names a team and a process", "leave out one of the two")
-    if not wanted:
+    if not set(COMPARED) & set(fields.nodes):
         hint = f"add one of {', '.join(COMPARED)}"
         notes.error(fields.node, f"nothing is expected of '{name}' here", hint)
     return Expectation(

@@ -95,7 +95,8 @@ def choose(
     inherits: bool,
     inherits_in_slices: bool | None = None,
 ) -> Target | None:
-    """The entry in force for a period: the most specific wins (a slice over a grain), then the latest ``since``.
+    """The entry in force for a period: the most specific wins (a slice over a grain), then the latest ``since``. What a source's
+    row says is of the very period: it wins over what is in force from its first day on or earlier.
 
     ``day`` is the period's first day. ``slice`` is ("team", name) or ("process", name), None the whole. ``inherits``:
     whether entries that name no grain (no slice) also hold at other grains and in slices; ``inherits_in_slices`` says
@@ -103,13 +104,19 @@ def choose(
     """
     in_slices = inherits if inherits_in_slices is None else inherits_in_slices
     ranked = [
-        (_narrow(entry, slice) * 2 + (entry.grain is not None), entry.since or date.min, place, entry)
+        (
+            _narrow(entry, slice) * 2 + (entry.grain is not None),
+            isinstance(entry.aim, FromSource),
+            entry.since or date.min,
+            place,
+            entry,
+        )
         for place, entry in enumerate(targets)
         if (entry.since is None or entry.since <= day)
         and _holds_at(entry, grain, own_grain, inherits)
         and _holds_for(entry, slice, in_slices)
     ]
-    return max(ranked, key=lambda found: found[:3])[3] if ranked else None
+    return max(ranked, key=lambda found: found[:4])[4] if ranked else None
 
 
 def limits(
