@@ -356,6 +356,35 @@ def test_kills_lose_nothing_and_leave_nothing_half_done(tmp_path: Path) -> None:
         house.close()
 
 
+def test_a_log_that_is_damaged_or_gone_is_said_at_the_start(tmp_path: Path) -> None:
+    """DuckDB itself opens such a file without a word, with fewer rows."""
+    process = run(LOADS, str(tmp_path / "killed"), "0")
+    assert process.stdout is not None
+    for _ in range(6):
+        assert process.stdout.readline()
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    for harm in ("flip", "cut", "remove", "none"):
+        folder = tmp_path / harm
+        shutil.copytree(tmp_path / "killed", folder)
+        log = folder / "warehouse.duckdb.wal"
+        content = bytearray(log.read_bytes())
+        content[len(content) // 2] ^= 0x10 if harm == "flip" else 0
+        log.write_bytes(content[: len(content) // 3] if harm == "cut" else content)
+        if harm == "remove":
+            log.unlink()
+        house = warehouse_in(folder)
+        said = [str(p) for p in house.notices]
+        assert said == [] if harm == "none" else "has lost load" in said[0] or "damaged" in said[0], (harm, said)
+        rows = {"id": range(400), "at": ["2026-01-05T10:00"] * 400, "v": [-1] * 400}
+        for of in (source("up", key=["id"], time="at"), source("swap", time="at")):
+            good(house, of, rows, "at")
+        house.close()
+        again = warehouse_in(folder)
+        assert again.notices == (), "it is said once"
+        again.close()
+
+
 def test_a_full_disk_fails_the_load_and_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "small"
     _mounted(folder, "size=8m")

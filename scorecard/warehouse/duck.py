@@ -26,6 +26,7 @@ from scorecard.warehouse.holds import DuckHolds, Rooms
 from scorecard.warehouse.limits import limited
 from scorecard.warehouse.loads import Publishing, faults_of
 from scorecard.warehouse.looking import Looking
+from scorecard.warehouse.newest import lost_loads, note_newest
 from scorecard.warehouse.opening import DAMAGED_MARK, open_file
 from scorecard.warehouse.publication import Result, failure_of
 from scorecard.warehouse.quarantine import read_quarantines, write_quarantine
@@ -102,6 +103,7 @@ class DuckWarehouse:
         staged.clear_left(cursor)
         row = cursor.execute("SELECT coalesce(max(id), 0) + 1 FROM _loads.history").fetchone()
         self._next_id = max(self._next_id, 1 if row is None else int(row[0]))
+        self.notices += lost_loads(self.folder, self._next_id - 1)
         cursor.close()
 
     # -- loading -----------------------------------------------------------------------------------------------
@@ -122,6 +124,7 @@ class DuckWarehouse:
                 load = self._finished(running, result, self.clock.steady() - began)
                 self._keep(load, result)
                 return load, NOTHING
+            note_newest(self.folder, done[-1].id)
             return done[-1], result.touched
 
     def record_failure(self, order: LoadOrder, problem: Problem) -> Load:

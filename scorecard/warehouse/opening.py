@@ -13,6 +13,7 @@ import duckdb
 
 from scorecard.ground.errors import Problem, Unavailable
 from scorecard.warehouse.faults import as_problem, first_lines, is_damage
+from scorecard.warehouse.newest import NAME
 
 FILE_NAME = "warehouse.duckdb"
 DAMAGED_MARK = "warehouse.damaged"
@@ -102,6 +103,7 @@ def set_aside(path: Path, now: datetime, reason: str) -> Problem:
     for old, new in ((path, kept), (log, kept.with_name(kept.name + ".wal"))):
         if old.exists():
             shutil.move(old, new)
+    (path.parent / NAME).unlink(missing_ok=True)  # what was in the file is known to be gone
     return Problem(
         f"the warehouse file was damaged ({reason}); it was set aside as {kept.name} and a new one was begun",
         hint="the sources fill it again at their next load; notes are kept elsewhere and are not touched",
