@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -11,8 +12,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -406,6 +409,18 @@ class Reached:
 
     def close(self) -> None:
         self.closed = True
+
+
+@pytest.mark.parametrize(
+    "written", ["2852039166", "0xa9fea9fe", "169.254.169.254.", "①⑥⑨.254.169.254", "169。254。169。254"]
+)
+def test_whatever_way_an_address_is_written_it_is_the_peer_that_counts(written: str) -> None:
+    """Decimal, hexadecimal, with signs that a name's encoding turns into digits and dots: the socket says where it leads."""
+    host = str(urlsplit(str(requests.Request("GET", f"http://{written}/latest").prepare().url)).hostname)
+    (peer, *_), *_ = [found[4] for found in socket.getaddrinfo(host.rstrip("."), 80, type=socket.SOCK_STREAM)]
+    assert peer == "169.254.169.254"
+    with pytest.raises(ForbiddenAddressError):
+        Peers(host).admit(Reached(str(peer)), host)
 
 
 def test_a_name_that_turns_inwards_is_not_followed() -> None:

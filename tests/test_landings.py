@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import zipfile
@@ -367,6 +368,24 @@ def test_a_full_disk_costs_the_landing_and_not_the_load(tmp_path: Path) -> None:
         house.close()
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_copy_of_the_folder_of_a_stopped_process_is_whole(house: House, tmp_path: Path) -> None:
+    house.write("data/a.csv", "id,n,at\n1,1,2026-09-01\n")
+    house.pull()
+    house.product.journal.add("note", "Ana", {"text": "kept"})
+    house.close()
+    shutil.copytree(tmp_path / "house", tmp_path / "copy")
+    house.write("data/a.csv", "id,n,at\n1,2,2026-09-01\n")
+    house.pull(1)
+    house.close()
+    shutil.rmtree(tmp_path / "house")
+    (tmp_path / "copy").rename(tmp_path / "house")
+    assert house.rows() == [(1, 1)]
+    assert [e.body["text"] for e in house.product.journal.entries("note")] == ["kept"]
+    assert house.product.journal.verify() == ()
+    assert house.product.notices == ()
+    assert house.pull(1, raw=True).outcome == "unchanged"
 
 
 def test_the_command_line_and_the_page_say_how_much_is_kept(house: House, tmp_path: Path) -> None:
