@@ -141,7 +141,8 @@ def test_an_unchanged_load_renews_the_age_only(house: DuckWarehouse) -> None:
 
 KEYS = st.sampled_from(["a", "b", "c", "d", "", None])
 DAYS = st.sampled_from(["2026-01-01", "2026-01-02", "2026-02-10", None, "soon"])
-IMAGE = st.lists(st.tuples(KEYS, DAYS, DAYS, st.sampled_from(["1", "2", "x"])), max_size=8)
+TIMES = st.sampled_from(["2026-01-01T10:00", "2026-01-02T10:00", "2026-12-01T10:00", None, "soon"])
+IMAGE = st.lists(st.tuples(KEYS, DAYS, TIMES, st.sampled_from(["1", "2", "x"])), max_size=8)
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -154,7 +155,7 @@ def _batch(rows: list[tuple[Any, ...]]) -> pa.Table:
 
 
 def _image(house: DuckWarehouse, name: str) -> list[tuple[Any, ...]]:
-    return rows_of(house, name, "id, at, closed, n")
+    return rows_of(house, name, "id, at, _day_closed, n")
 
 
 def _days_that_differ(old: list[tuple[Any, ...]], new: list[tuple[Any, ...]], axis: int) -> set[date]:
@@ -182,7 +183,8 @@ def test_every_row_is_accounted_for_and_touched_days_are_exact(
         name,
         mode=mode,
         key=["id"] if keyed else [],
-        columns={"id": "text", "at": "date", "closed": "date", "n": "integer"},
+        columns={"id": "text", "at": "date", "closed": "timestamp", "n": "integer"},
+        time="closed",
         quarantine_at_most=1.0,
         checks=[Check("rows", drop_at_most=1.0)],
     )
@@ -195,6 +197,8 @@ def test_every_row_is_accounted_for_and_touched_days_are_exact(
         standing = house.standing(name)
         assert standing is not None
         assert standing.rows == len(new)
+        times = [t.replace(tzinfo=UTC) for (t,) in rows_of(house, name, "closed") if t is not None]
+        assert standing.data_until == max((t for t in times if t <= NOW), default=None)
         for axis, index in (("at", 1), ("closed", 2)):
             assert standing.first_day.get(axis) == min((r[index] for r in new if r[index] is not None), default=None)
             if number:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 
 import duckdb
 
 from scorecard.ground.errors import Problem, Refused
 from scorecard.warehouse.engine import NOTHING, Touched, day_column
 from scorecard.warehouse.generations import Keeping
-from scorecard.warehouse.quoting import quote, quoted
+from scorecard.warehouse.quoting import live_table, quote, quoted
 from scorecard.warehouse.records import Counts
 from scorecard.warehouse.shaping import BAD, FILE, LINE, MOVED, Plan, Shape, readable
 from scorecard.warehouse.zones import local_day
@@ -21,6 +22,9 @@ DELETED = "_deleted"
 KEPT = "_kept"
 """Keys of rows put aside: a full load does not remove what it only could not read."""
 
+CAME = "_came"
+"""What the names of columns of new rows begin with, beside those of the old ones."""
+
 SORTING = (LINE, BAD, MOVED)
 """Columns of a prepared table that no live table has."""
 
@@ -29,7 +33,8 @@ SORTING = (LINE, BAD, MOVED)
 class Change:
     """What became of the live table. ``same``: nothing at all. ``took_away``: the oldest or newest row may be gone.
 
-    ``rows``: of a table swapped in; else ``came`` and ``went`` are the rows added and deleted.
+    ``rows``: of a table swapped in; else ``came`` and ``went`` are the rows added and deleted, ``first_days`` the
+    first day along each axis of those added, ``newest`` the newest ``time`` among those that (went, came); None: not known.
     """
 
     touched: Touched = NOTHING
@@ -38,6 +43,8 @@ class Change:
     rows: int | None = None
     came: int = 0
     went: int = 0
+    first_days: Mapping[str, date | None] = field(default_factory=dict)
+    newest: tuple[datetime | None, datetime | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +56,20 @@ class Tables:
     columns: Mapping[str, str] | None = None
 
 
+def described(cursor: duckdb.DuckDBPyConnection, source: str) -> dict[str, str] | None:
+    """What ``live_columns`` gives, whatever the number of tables; None also for a view of what is gone.
+
+    Within a transaction only of a table that is there: a miss aborts it.
+    """
+    try:
+        rows = cursor.execute(f"DESCRIBE {live_table(source)}").fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException):
+        return None
+    return {row[0]: row[1] for row in rows}
+
+
 def live_columns(cursor: duckdb.DuckDBPyConnection, source: str) -> dict[str, str] | None:
-    """Column → type of the live table with its reporting days and file; None where there is none."""
+    """Column → type of the live table with its reporting days and file; None where there is none. Asks about all tables."""
     rows = cursor.execute(
         "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'main' "
         "AND database_name = current_database() AND table_name = ? ORDER BY column_index",
@@ -223,22 +242,29 @@ def upsert(
     full: bool,
     said: int = 0,
     keeping: Keeping | None = None,
+    time: str | None = None,
 ) -> Change:
     """New keys are added, differing rows replaced, equal ones counted; ``full``: keys not sent are removed.
 
     ``said``: so many keys in DELETED are removed where they are there. ``keeping``: takes the rows as they
-    were, which are read with the comparison: it reads most of them anyway.
+    were, which are read with the comparison: it reads most of them anyway. ``time``: of whose newest is wanted.
     """
-    names = quoted(key)
-    images = plan.columns if keeping is not None and not keeping.noted else dict.fromkeys(plan.days, "DATE")
-    tail = f", {quoted(images, 'l.')}" if images else ""
+    names, own = quoted(key), own_columns(plan)
+    kept = keeping is not None and not keeping.noted
+    images = list(dict.fromkeys([*(own if kept else ()), *plan.days, *([time] if time else [])]))
+    tail = "".join(f", {quoted([name], 'p.' if name in key else 'l.')}" for name in images)
+    fresh = "".join(f", {quoted([name], 'p.')} AS {quote(CAME + name)}" for name in _dated(plan, time))
     differing = [name for name in plan.names if name not in key]
     same = " AND ".join(f"l.{quote(n)} IS NOT DISTINCT FROM p.{quote(n)}" for n in differing) or "TRUE"
+    # Rows that come are all in it, those of new keys without a _row.
     cursor.execute(
-        f"CREATE OR REPLACE TEMP TABLE _old AS SELECT l.rowid AS _row, p.rowid AS _other, {same} AS _same{tail} "
-        f"FROM {tables.live} l JOIN {tables.prepared} p USING ({names})"
+        f"CREATE OR REPLACE TEMP TABLE _old AS SELECT l.rowid AS _row, p.rowid AS _other, "
+        f"l.rowid IS NOT NULL AND {same} AS _same{tail}{fresh} "
+        f"FROM {tables.live} l RIGHT JOIN {tables.prepared} p USING ({names})"
     )
-    removed = f"INSERT INTO temp._old SELECT l.rowid, NULL, FALSE{tail} FROM {tables.live} l"
+    lone = f", {quoted(images, 'l.')}" if images else ""
+    lone += ", NULL" * len(_dated(plan, time))
+    removed = f"INSERT INTO temp._old SELECT l.rowid, NULL, FALSE{lone} FROM {tables.live} l"
     unsaid = ""
     if said:
         hit = one(cursor, f"{removed} SEMI JOIN temp.{DELETED} d USING ({names})")
@@ -249,18 +275,23 @@ def upsert(
             cursor,
             f"{removed} ANTI JOIN {tables.prepared} p USING ({names}) ANTI JOIN temp.{KEPT} k USING ({names}) {unsaid}",
         )
-    equal = one(cursor, f"DELETE FROM {tables.prepared} WHERE rowid IN (SELECT _other FROM temp._old WHERE _same)")
-    counts.unchanged += equal
-    touched = _days(cursor, plan, ["SELECT {} FROM temp._old WHERE NOT _same", f"SELECT {{}} FROM {tables.prepared}"])
+    texts = [name for name, type_ in own.items() if kept and type_ == "VARCHAR"]
+    seen = _seen(cursor, plan, time, "temp._old", "NOT _same", texts, dated=CAME)
+    if seen.equal:
+        cursor.execute(f"DELETE FROM {tables.prepared} WHERE rowid IN (SELECT _other FROM temp._old WHERE _same)")
+        counts.unchanged += seen.equal
+    touched = _days(cursor, plan, [("temp._old WHERE NOT _same", ""), ("temp._old WHERE NOT _same", CAME)])
     if keeping is not None:
-        new = "rowid NOT IN (SELECT _other FROM temp._old WHERE _other IS NOT NULL)"
-        went = f"SELECT {quoted(own_columns(plan))} FROM temp._old WHERE NOT _same"
-        keeping.changes(own_columns(plan), went, f"SELECT {names} FROM {tables.prepared} WHERE {new}")
+        went = f"SELECT {quoted(own)} FROM temp._old WHERE NOT _same AND _row IS NOT NULL"
+        new = f"SELECT {names} FROM {tables.prepared} WHERE rowid IN (SELECT _other FROM temp._old WHERE _row IS NULL)"
+        keeping.changes(own, went, new if seen.new else None, None if seen.new else seen.texts)
     gone = one(cursor, f"DELETE FROM {tables.live} WHERE rowid IN (SELECT _row FROM temp._old WHERE NOT _same)")
     come = _insert(cursor, tables, plan)
     counts.loaded += come
     touched = replace(touched, added_only=not gone and touched != NOTHING)
-    return Change(touched, same=not gone and not come, took_away=bool(gone), came=come, went=gone)
+    return Change(
+        touched, not gone and not come, bool(gone), None, come, gone, first_days=seen.first_days, newest=seen.newest
+    )
 
 
 def append(
@@ -270,18 +301,21 @@ def append(
     by: str | None,
     counts: Counts,
     keeping: Keeping | None = None,
+    time: str | None = None,
 ) -> Change:
     """All rows are added, except those that an overlapping pull has brought before: exact copies of live rows."""
     counts.duplicate += one(
         cursor, f"DELETE FROM {tables.prepared} WHERE rowid IN ({brought_before(tables, plan.names, by)})"
     )
-    touched = _days(cursor, plan, [f"SELECT {{}} FROM {tables.prepared}"])
+    seen = _seen(cursor, plan, time, tables.prepared, "TRUE")
+    touched = _days(cursor, plan, [(tables.prepared, "")])
     if keeping is not None:
         own = own_columns(plan)
         keeping.changes(own, None, f"SELECT {quoted(own)} FROM {tables.prepared}")
     come = _insert(cursor, tables, plan)
     counts.loaded += come
-    return Change(replace(touched, added_only=touched != NOTHING), same=not come, came=come)
+    touched = replace(touched, added_only=touched != NOTHING)
+    return Change(touched, same=not come, came=come, first_days=seen.first_days, newest=seen.newest)
 
 
 def brought_before(tables: Tables, names: Sequence[str], by: str | None) -> str:
@@ -302,13 +336,53 @@ def own_columns(plan: Plan) -> dict[str, str]:
 
 def _insert(cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan) -> int:
     names = quoted(plan.columns)
-    return one(cursor, f"INSERT INTO {tables.live} ({names}) SELECT {names} FROM {tables.prepared} ORDER BY rowid")
+    return one(cursor, f"INSERT INTO {tables.live} ({names}) SELECT {names} FROM {tables.prepared}")
 
 
-def _days(cursor: duckdb.DuckDBPyConnection, plan: Plan, selects: Sequence[str]) -> Touched:
+def _dated(plan: Plan, time: str | None) -> list[str]:
+    """The columns of new rows by which it is told what a load touches."""
+    return [*plan.days, *([time] if time else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of a change before it is made: as in Change; rows that were there already, rows of new keys, bytes
+    of the texts of those that go."""
+
+    first_days: Mapping[str, date | None]
+    newest: tuple[datetime | None, datetime | None] | None
+    equal: int = 0
+    new: int = 0
+    texts: int = 0
+
+
+def _seen(
+    cursor: duckdb.DuckDBPyConnection, plan: Plan, time: str | None, rows: str, where: str,
+    texts: Sequence[str] = (), *, dated: str = "",
+) -> _Seen:  # fmt: skip
+    """One look at the rows of a change. ``dated``: what the names of the new rows' columns begin with, beside the old ones'."""
+    old = bool(dated)
+    newest = [f"max({quote(time)})" if old else "NULL", f"max({quote(dated + time)})"] if time else []
+    size = " + ".join(f"coalesce(strlen({quote(name)}), 0)" for name in texts)
+    asked = [
+        "count(*) FILTER (_same)" if old else "0",
+        "count(*) FILTER (_row IS NULL)" if old else "0",
+        f"coalesce(sum({size}) FILTER ({where} AND _row IS NOT NULL), 0)" if texts else "0",
+        *(f"{each} FILTER ({where})" if each != "NULL" else each for each in newest),
+        *(f"min({quote(dated + day)}) FILTER ({where})" for day in plan.days),
+    ]
+    (row,) = cursor.execute(f"SELECT {', '.join(asked)} FROM {rows}").fetchall()
+    equal, new, bytes_, *rest = row
+    times = (rest[0], rest[1]) if time else None
+    firsts = dict(zip(plan.axes, rest[len(newest) :], strict=True))
+    return _Seen(firsts, times, int(equal), int(new), int(bytes_))
+
+
+def _days(cursor: duckdb.DuckDBPyConnection, plan: Plan, rows: Sequence[tuple[str, str]]) -> Touched:
+    """The days along each axis of these relations, whose columns' names begin with a prefix."""
     days = {}
     for axis in plan.axes:
-        name = quote(day_column(axis))
-        union = " UNION ".join(select.format(name) for select in selects)
+        name = day_column(axis)
+        union = " UNION ".join(f"SELECT {quote(prefix + name)} FROM {relation}" for relation, prefix in rows)
         days[axis] = frozenset(day for (day,) in cursor.execute(union).fetchall() if day is not None)
     return Touched(days) if any(days.values()) else NOTHING

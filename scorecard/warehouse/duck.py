@@ -17,7 +17,7 @@ from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.warehouse import decisions, generations, staged
 from scorecard.warehouse.answers import answer
-from scorecard.warehouse.changes import live_columns
+from scorecard.warehouse.changes import described, live_columns
 from scorecard.warehouse.engine import NOTHING, Holds, Load, LoadOrder, Quarantine, Standing, Touched, day_column
 from scorecard.warehouse.faults import as_error, first_lines, is_damage
 from scorecard.warehouse.gates import not_one_select
@@ -286,8 +286,8 @@ class DuckWarehouse:
         Does not wait for a load of the source that is still pulling.
         """
         with self._reading() as cursor:
-            columns = live_columns(cursor, source) or {}
             memory = read_memory(cursor, source)
+            columns = described(cursor, source) or {}
         known = all(day_column(axis) in columns or columns.get(axis) not in {"TIMESTAMP", "DATE"} for axis in axes)
         if memory is None or (known and memory.zone == timezone):
             return False
@@ -295,7 +295,7 @@ class DuckWarehouse:
             try:
                 cursor.execute("BEGIN TRANSACTION")
                 memory = read_memory(cursor, source)
-                columns = live_columns(cursor, source) or {}
+                columns = live_columns(cursor, source) or {} if memory is not None else {}
                 moved = memory is not None and memory.zone != timezone
                 if memory is None or not (fit_days(cursor, source, columns, axes, timezone, moved) or moved):
                     cursor.execute("ROLLBACK")

@@ -89,9 +89,9 @@ class Keeping:
         self._note("whole", name, self.before.standing.rows, size)
         return None
 
-    def changes(self, columns: Mapping[str, str], went: str | None, came: str) -> None:
+    def changes(self, columns: Mapping[str, str], went: str | None, came: str | None, texts: int | None = None) -> None:
         """``went``: a SELECT of the ``columns`` (without the days) of rows that change or go, as they were. ``came``: a
-        SELECT of rows that are added: their keys, or all of them."""
+        SELECT of rows that are added: their keys, or all of them. ``texts``: bytes of all their texts, where known."""
         if self.noted:
             return None
         if not self._fits(0):
@@ -107,7 +107,9 @@ class Keeping:
         row = self.cursor.execute(f"INSERT INTO {log} BY NAME {' UNION ALL BY NAME '.join(parts)}").fetchone()
         if row is None or not row[0]:
             return None
-        size = data_size(self.cursor, f"(SELECT * FROM {log} WHERE {GENERATION} = {self.generation})", columns)
+        size = row_size(columns) * int(row[0]) + (texts or 0)
+        if texts is None:
+            size = data_size(self.cursor, f"(SELECT * FROM {log} WHERE {GENERATION} = {self.generation})", columns)
         self._note("undo", log, int(row[0]), size)
         return None
 
@@ -207,8 +209,12 @@ def table_size(cursor: duckdb.DuckDBPyConnection, table: str) -> int:
 
 def data_size(cursor: duckdb.DuckDBPyConnection, relation: str, columns: Mapping[str, str]) -> int:
     """Bytes of the values of some rows, as they are before anything is compressed."""
-    fixed = sum(WIDTHS.get(type_, 16 if type_.startswith("DECIMAL") else 8) for type_ in columns.values())
     texts = [f"coalesce(strlen({quote(name)}), 0)" for name, type_ in columns.items() if type_ == "VARCHAR"]
     asked = " + ".join(texts) or "0"
     row: Any = cursor.execute(f"SELECT count(*), coalesce(sum({asked}), 0) FROM {relation}").fetchone()
-    return int(row[0] * fixed + row[1])
+    return int(row[0] * row_size(columns) + row[1])
+
+
+def row_size(columns: Mapping[str, str]) -> int:
+    """Bytes of a row's values but for what its texts take."""
+    return sum(WIDTHS.get(type_, 16 if type_.startswith("DECIMAL") else 8) for type_ in columns.values())

@@ -11,7 +11,7 @@ import pyarrow as pa
 from connectors.contract import Batch, SourceFailed
 from scorecard.book.model.source import Source
 from scorecard.ground.errors import Place, Problem, Refused, ScorecardError
-from scorecard.warehouse.changes import Change, drop_duplicates, live_columns, one
+from scorecard.warehouse.changes import Change, described, drop_duplicates, one
 from scorecard.warehouse.decisions import PINNED, REJECTED, marked, write_moves
 from scorecard.warehouse.engine import NOTHING, Candidate, Touched
 from scorecard.warehouse.faults import as_problem
@@ -41,7 +41,6 @@ from scorecard.warehouse.staged import (
     take_keys,
 )
 from scorecard.warehouse.staging import Staging
-from scorecard.warehouse.views import is_view
 from scorecard.warehouse.watermarks import definition_of, newest_cursor, remembered
 
 FAULTS = (SourceFailed, ScorecardError, duckdb.Error, pa.ArrowException, OSError, MemoryError)
@@ -67,12 +66,9 @@ class Publishing(Publication):
     def _run(self, batches: Iterable[Batch], finish: FinishLoad) -> Result:
         cursor = self.cursor
         self.memory = read_memory(cursor, self.source.name)
-        columns = live_columns(cursor, self.source.name)
-        looked_at = columns is not None and is_view(cursor, self.source.name)
-        if columns is None or looked_at:
-            self._begin_anew()
-            columns = None
+        columns = self._look()
         whole = columns is None or self.source.mode == "replace" or (self.order.full and self._retyped(columns))
+        self.beside = whole
         prepared = incoming_table(self.source.name) if whole else "temp._incoming"
         axes = self.order.axes if whole else self._all_axes(columns or {})
         staging = Staging(cursor, self.order, self.memory, prepared, temporary=not whole, axes=axes)
@@ -169,7 +165,7 @@ class Publishing(Publication):
         """No gate minds it: does it move a published number too far? Meanwhile its rows are staged, and nothing waits."""
         weigh, name = self.order.weigh, self.source.name
         (database,) = self.cursor.execute("SELECT current_database()").fetchall()[0]
-        rows = candidate_rows(self.source, staged, live_columns(self.cursor, name) or {}, database)
+        rows = candidate_rows(self.source, staged, described(self.cursor, name) or {}, database)
         try:
             moves = () if weigh is None else tuple(weigh(Candidate(name, rows, memory.standing, staged.touched)))
             problems = moved_words(moves, self.source)
@@ -193,7 +189,7 @@ class Publishing(Publication):
         return any(shape is not None and shape.type != columns[shape.name] for shape in shapes)
 
     def _drop_duplicates(self, prepared: str, plan: Plan, staging: Staging) -> None:
-        if not self.source.key or (staging.rising.holds and not staging.carried):
+        if not self.source.key or (staging.distinct and not staging.carried):
             return
         by = self.source.cursor.column if self.source.cursor is not None else None
         gone = drop_duplicates(self.cursor, prepared, self.source.key, by if by in plan.names else None)
@@ -232,11 +228,11 @@ class Publishing(Publication):
         with self.writing():
             self.cursor.execute("BEGIN TRANSACTION")
             shown = replace(plan, axes=tuple(a for a in plan.axes if a in memory.standing.columns))
-            fitted = self._fit_days(shown, live_columns(self.cursor, self.source.name) or {})
+            fitted = self._fit_days(shown, described(self.cursor, self.source.name) or {})
             touched = Touched(everything=True) if fitted else NOTHING
             change = Change(touched, same=not fitted, rows=memory.standing.rows)
             fresh = remembered(
-                self.cursor, self.order, memory, plan, change, staging.state or memory.standing.state, None
+                self.cursor, self.order, memory, shown, change, staging.state or memory.standing.state, None
             )
             self._remember(replace(fresh, optional=memory.optional, open=memory.open))
             result = Result("unchanged", self.counts, touched, tuple(self.counts.warnings), fresh.standing.generation)

@@ -18,8 +18,8 @@ from scorecard.warehouse.changes import (
     Tables,
     add_days,
     append,
+    described,
     fit_live,
-    live_columns,
     move_days,
     one,
     swap_in,
@@ -77,6 +77,19 @@ class Publication:
         self.keeping: Keeping | None = None
         self.narrowed = False
         self.begun = 0
+        self.there = self.looked_at = self.beside = False
+
+    def _look(self) -> dict[str, str] | None:
+        """The live table's columns, None where there is none yet: what the memory says is then of no use, nor where an
+        external table was shown before. To be asked before the transaction begins."""
+        name, memory = self.source.name, self.memory
+        told = memory is not None and memory.standing.definition == definition_of(self.source, self.order.timezone)
+        self.looked_at = not told and is_view(self.cursor, name)  # a table by the same definition cannot be a view
+        columns = None if self.looked_at else described(self.cursor, name)
+        self.there = columns is not None
+        if not self.there:
+            self._begin_anew()
+        return columns
 
     def publish_parked(self, parked: Parked, finish: FinishLoad) -> Result:
         """Exactly the rows that wait, whatever the gates say; a person has let them in. Raises where they no longer fit."""
@@ -86,8 +99,7 @@ class Publication:
         try:
             with self.writing():
                 self.memory = read_memory(self.cursor, self.source.name)
-                if is_view(self.cursor, self.source.name):
-                    self._begin_anew()
+                self._look()
                 base = 0 if self.memory is None else self.memory.standing.generation
                 if (base, definition_of(self.source, self.order.timezone)) != (staged.base, staged.definition):
                     raise Conflict(no_longer_fits(parked.load, self.source))
@@ -105,13 +117,12 @@ class Publication:
 
     def _change(self, staged: Staged, prepared: str) -> tuple[Change, Memory]:
         """The prepared rows into the live table, and what is then to be remembered; all of it can still be taken back."""
-        columns = live_columns(self.cursor, self.source.name)
+        columns = described(self.cursor, self.source.name) if self.there else None
         tables = Tables(live_table(self.source.name), prepared, columns)
         self.keeping = None if self.memory is None else Keeping(self.cursor, self.source, self.memory, self.order.now)
         self.narrowed = False
-        if columns is not None and is_view(self.cursor, self.source.name):  # it was an external table before
+        if self.looked_at:  # it was an external table before
             self.cursor.execute(f"DROP VIEW {tables.live}")
-            tables = replace(tables, columns=None)
         plan = staged.plan
         if not staged.whole:
             self._keep_shape(tables, staged)
@@ -164,18 +175,22 @@ class Publication:
             files = self.source.mode == "replace"
             return swap_in(cursor, self.source.name, tables, plan, self.counts, files=files, keeping=self.keeping)
         fitted = fit_live(cursor, self.source.name, tables, plan)
-        # The catalogue is slow to ask, so it is asked again only where something was altered.
-        columns = live_columns(cursor, self.source.name) if fitted else tables.columns
+        columns = described(cursor, self.source.name) if fitted else tables.columns
         fitted |= self._fit_days(plan, columns or {}) or self.narrowed
         if self.source.mode == "append":
             by = self.source.cursor.column if self.source.cursor is not None else None
-            change = append(cursor, tables, plan, by, self.counts, self.keeping)
+            change = append(cursor, tables, plan, by, self.counts, self.keeping, self._time(plan))
         else:
             key, counts = self.source.key, self.counts
-            change = upsert(cursor, tables, plan, key, counts, full=order.full, said=said, keeping=self.keeping)
+            keeping, time = self.keeping, self._time(plan)
+            change = upsert(cursor, tables, plan, key, counts, full=order.full, said=said, keeping=keeping, time=time)
         if fitted:
             change.touched, change.same = Touched(everything=True), False
         return change
+
+    def _time(self, plan: Plan) -> str | None:
+        """The source's own time, where it is a moment."""
+        return next((s.name for s in plan.shapes if s.name == self.source.time and s.type == "TIMESTAMP"), None)
 
     def _fit_days(self, plan: Plan, columns: Mapping[str, str]) -> bool:
         live = live_table(self.source.name)
@@ -237,7 +252,8 @@ class Publication:
 
     def _tidy(self) -> None:
         """Whatever happened, no transaction and no prepared table stays behind."""
-        for statement in ("ROLLBACK", f"DROP TABLE IF EXISTS {incoming_table(self.source.name)}"):
+        prepared = [f"DROP TABLE IF EXISTS {incoming_table(self.source.name)}"] if self.beside else []
+        for statement in ("ROLLBACK", *prepared):
             try:
                 self.cursor.execute(statement)
             except duckdb.Error:

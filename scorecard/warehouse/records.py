@@ -78,7 +78,8 @@ def aware(moment: datetime | None) -> datetime | None:
 
 def write_load(cursor: duckdb.DuckDBPyConnection, load: Load) -> None:
     """The load's record, replacing the one that said it was running."""
-    cursor.execute("DELETE FROM _loads.history WHERE id = ?", [load.id])
+    if load.outcome != "running":
+        cursor.execute("DELETE FROM _loads.history WHERE id = ?", [load.id])
     cursor.execute(
         "INSERT INTO _loads.history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [

@@ -161,13 +161,22 @@ def _losses(plan: Plan, given: Mapping[str, str]) -> list[tuple[str, str, str]]:
     found = []
     for shape in plan.shapes:
         raw, typed, name = f"r.{quote(shape.name)}", quote("_t_" + shape.name), literal(shape.name)
-        if shape.name in given and not (shape.kind == "text" and given[shape.name] == "VARCHAR"):
+        if shape.name in given and not _always_read(shape, given[shape.name]):
             blank = f" AND trim({raw}) <> ''" if given[shape.name] == "VARCHAR" else ""
             found.append((f"({typed} IS NULL AND {raw} IS NOT NULL)", blank, f"[{name}, CAST({raw} AS VARCHAR)]"))
         if shape.key:
             empty = f"({typed} IS NULL OR {typed} = '')" if shape.type == "VARCHAR" else f"{typed} IS NULL"
             found.append((empty, "", f"[{name}, NULL]"))
     return found
+
+
+def _always_read(shape: Shape, given: str) -> bool:
+    """Whether every value of that type can be read as the shape's."""
+    if shape.kind == "text":
+        return True
+    return shape.type == given == "BOOLEAN" or (
+        shape.kind == "integer" and given in NUMBERS and "HUGE" not in given and given != "UBIGINT"
+    )
 
 
 def _why(plan: Plan, given: Mapping[str, str]) -> str:
@@ -241,6 +250,8 @@ def _number(shape: Shape, x: str, given: str, plan: Plan) -> Reading:
         return Reading(f"CAST(NULL AS {shape.type})")
     conditions = [f"isfinite({CAST})"] if shape.type == "DOUBLE" else []
     if given != "VARCHAR":
+        if given == shape.type == "DOUBLE":
+            return Reading(_finite(x))
         cast = f"TRY_CAST({x} AS {shape.type})"
         return Reading(f"CASE WHEN {conditions[0]} THEN {CAST} END", cast=cast) if conditions else Reading(cast)
     conditions.append(f"NOT contains({x}, '_')")  # DuckDB reads '1_000' as a thousand
@@ -299,6 +310,8 @@ def has_offset(pattern: str) -> bool:
 def _timestamp(shape: Shape, x: str, given: str, plan: Plan) -> Reading:
     if given.startswith("TIMESTAMP WITH TIME ZONE"):
         return Reading(without_zone(_finite(x)))
+    if given == "TIMESTAMP":
+        return Reading("NULL", _finite(x))
     if given.startswith("TIMESTAMP"):
         return Reading("NULL", _finite(CAST), f"TRY_CAST({x} AS TIMESTAMP)")
     if given == "DATE":

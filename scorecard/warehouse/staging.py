@@ -56,6 +56,7 @@ class Staging:
         self.untold = False
         self.from_files = False
         self.carried = 0
+        self.distinct = False
         self.in_every_batch: frozenset[str] | None = None
         self.gone: set[str] = set()
         self.planner = Planner(cursor, order, memory, axes)
@@ -270,11 +271,17 @@ class Staging:
     def sort_out(self) -> Plan:
         """Counts the prepared rows and takes the unreadable ones out. Refused above ``quarantine_at_most``."""
         plan = self.planner.plan()
+        key = self.order.source.key
+        # Fewer hashes than rows may be fewer keys; as many are as many.
+        unlike = (
+            f"count(DISTINCT hash({quoted(key)})) FILTER ({BAD} IS NULL)" if key and not self.rising.holds else "NULL"
+        )
         row = self.cursor.execute(
-            f"SELECT count(*), count({BAD}), coalesce(sum({MOVED} // 256), 0), coalesce(sum({MOVED} % 256), 0) "
+            f"SELECT count(*), count({BAD}), coalesce(sum({MOVED} // 256), 0), coalesce(sum({MOVED} % 256), 0), {unlike} "
             f"FROM {self.prepared}"
         ).fetchone()
-        total, bad, doubled, missing = row or (0, 0, 0, 0)
+        total, bad, doubled, missing, keys = row or (0, 0, 0, 0, 0)
+        self.distinct = keys is None or keys == total - bad
         counts = self.counts
         sent = counts.quarantined + total
         counts.read += total
@@ -304,7 +311,7 @@ class Staging:
     def _keep_keys(self) -> None:
         """The keys of rows to be put aside: what could not be read is not gone from the source."""
         key = self.order.source.key
-        if key:
+        if key and self.order.full:
             self.cursor.execute(
                 f"CREATE OR REPLACE TEMP TABLE {KEPT} AS SELECT {quoted(key)} "
                 f"FROM {self.prepared} WHERE {BAD} IS NOT NULL"

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from scorecard.book.model.source import Source
-from scorecard.warehouse.changes import Change
+from scorecard.warehouse.changes import Change, described
 from scorecard.warehouse.engine import LoadOrder, Standing, day_column
 from scorecard.warehouse.planning import whole_days
 from scorecard.warehouse.quoting import live_table, quote
@@ -87,6 +87,8 @@ def _until(
     zone = ZoneInfo(order.timezone)
     table = live_table(order.source.name)
     days = whole_days(shape)
+    if before is not None and (kept := _kept_up(order, before, change, days)) is not None:
+        return kept
     limit: Any = order.now.astimezone(zone).date() if shape.type == "DATE" else naive(order.now)
     known = None if before is None else before.standing.data_until
     if known is not None and not days and not change.touched.everything:
@@ -105,6 +107,18 @@ def _until(
     ).fetchone()
     newest, until = (_moment(value, zone, days) for value in row or (None, None))
     return newest, None if until is None else min(until, order.now)
+
+
+def _kept_up(order: LoadOrder, before: Memory, change: Change, days: bool) -> tuple[datetime, datetime] | None:
+    """Both from what was known before, where no row of that time has gone and none lies in the future; None: they are asked."""
+    known, until = before.newest, before.standing.data_until
+    if days or change.newest is None or change.touched.everything or known is None or known != until:
+        return None
+    went, came = (aware(moment) for moment in change.newest)
+    if (went is not None and went >= known) or (came is not None and came > order.now) or known > order.now:
+        return None
+    newest = known if came is None else max(known, came)
+    return newest, newest
 
 
 def _moment(value: Any, zone: ZoneInfo, days: bool) -> datetime | None:
@@ -129,7 +143,8 @@ def _first_days(
         touched = change.touched.days.get(axis, frozenset())
         if known is not None and not change.touched.everything:
             first = min([known, *touched])
-            if first not in touched or _has_day(cursor, order.source.name, axis, first):
+            there = first not in touched or change.first_days.get(axis) == first
+            if there or _has_day(cursor, order.source.name, axis, first):
                 firsts[axis] = first
                 continue
         earliest = first_day(cursor, order.source.name, axis)
@@ -141,11 +156,7 @@ def _first_days(
 def first_day(cursor: duckdb.DuckDBPyConnection, source: str, axis: str) -> date | None:
     """The first reporting day of the live table; None where there is none, or no such axis."""
     name = day_column(axis)
-    known = cursor.execute(
-        "SELECT 1 FROM duckdb_columns() WHERE schema_name = 'main' AND table_name = ? AND column_name = ?",
-        [source, name],
-    ).fetchone()
-    if known is None:
+    if name not in (described(cursor, source) or {}):
         return None
     row = cursor.execute(f"SELECT min({quote(name)}) FROM {live_table(source)}").fetchone()
     return None if row is None else row[0]

@@ -100,18 +100,19 @@ def local_day(moment: str, zone: str) -> str:
     whole = f"CAST({local_time(moment, zone)} AS DATE)"
     if is_utc(zone):
         return whole
-    changes, day = changes_of(zone), 24 * 3600
-    time = f"(epoch_us({moment}) % {day * 1_000_000})"
-    # The times of day in UTC at which local midnight may be.
-    early, late = -changes.most * 1_000_000, -changes.least * 1_000_000
-    here, full = f"CAST({moment} AS DATE)", day * 1_000_000
-    sure = [f"WHEN {time} >= {max(0, late)} AND {time} < {min(full, full + early)} THEN {here}"]
-    if changes.most > 0:
-        sure.append(f"WHEN {time} >= {full + late} THEN {here} + 1")
-    if changes.least < 0:
-        sure.append(f"WHEN {time} < {early} THEN {here} - 1")
-    first, last = f"TIMESTAMP '{FIRST_YEAR}-01-02'", f"TIMESTAMP '{LAST_YEAR - 1}-12-31'"
-    return f"CASE WHEN {moment} BETWEEN {first} AND {last} THEN CASE {' '.join(sure)} ELSE {whole} END ELSE {whole} END"
+    changes, day = changes_of(zone), 24 * 3600 * 1_000_000
+    least, most = changes.least * 1_000_000, changes.most * 1_000_000
+    number = f"epoch_us({moment})"
+    # Both offsets give the same day but for so long before midnight; as numbers, which cost half of what moments do.
+    sure = f"{number} BETWEEN {day} AND {_number(LAST_YEAR - 1)}"
+    if most > least:
+        sure += f" AND ({number} % {day} + {most % day}) % {day} >= {most - least}"
+    return f"CASE WHEN {sure} THEN CAST(make_timestamp({number} + {least}) AS DATE) ELSE {whole} END"
+
+
+def _number(year: int) -> int:
+    """Microseconds from 1970 to the last day of a year."""
+    return int(datetime(year, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
 
 
 def moved_count(local: str, moment: str, zone: str) -> str | None:
