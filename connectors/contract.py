@@ -78,7 +78,8 @@ class Pull:
     ``columns`` maps declared, normalised column names to their types (``text``, ``timestamp``, …) for kinds that can use it.
     ``state`` is what the last good load's batches carried in ``Batch.state`` (file hashes, ETags), {} at first or on --full.
     ``folder`` is where relative paths start; files must lie in it or in one of ``allowed``.
-    ``scans``: the caller knows what to do with a ``Batch.scan``. ``secrets``: values that no message or name may show.
+    ``scans``: the caller knows what to do with a ``Batch.scan``. ``small_bytes``: files up to this size come as tables,
+    for starting what reads large ones takes longer than reading them. ``secrets``: values that no message or name may show.
     ``stop``: set by the caller, from any thread, when nobody waits for the rows any more; what runs elsewhere for this
     pull (a query on a database) is then ended. ``landing``: told of what the source gives, as it comes. ``given``: what it
     gave earlier, to be read instead of asking it.
@@ -96,6 +97,7 @@ class Pull:
     timeout_seconds: float = 300.0
     max_bytes: int = 4 * 1024**3
     scans: bool = False
+    small_bytes: int = 0
     secrets: tuple[str, ...] = ()
     stop: Event = field(default_factory=Event, compare=False, repr=False)
     landing: Landing | None = field(default=None, compare=False, repr=False)

@@ -43,12 +43,14 @@ def asked(
     allowed: tuple[Path, ...] = (),
     seconds: float = 30.0,
     scans: bool = False,
+    small_bytes: int = 0,
     max_bytes: int = 4 * 1024**3,
     **options: Any,
 ) -> Pull:
     return Pull(
         source="tickets", kind=kind, options=options, folder=folder, now=NOW, cursor=cursor, state=state or {},
         columns=columns or {}, allowed=allowed, timeout_seconds=seconds, max_bytes=max_bytes, scans=scans,
+        small_bytes=small_bytes,
     )  # fmt: skip
 
 

@@ -61,10 +61,13 @@ FILES = {
 }
 
 
-def come_to(warehouse: DuckWarehouse, of: Source, folder: Path, *, scans: bool) -> tuple[Any, ...]:
+def come_to(warehouse: DuckWarehouse, of: Source, folder: Path, way: str) -> tuple[Any, ...]:
     state = standing.state if (standing := warehouse.standing(of.name)) is not None else {}
     kinds = {name: column.type for name, column in of.columns.items()}
-    request = asked("csv", folder, columns=kinds, state=state, scans=scans, path="*.csv", mode=of.mode, key=of.key)
+    request = asked(
+        "csv", folder, columns=kinds, state=state, path="*.csv", mode=of.mode, key=of.key,
+        scans=way == "scan", small_bytes=2**20 if way == "by hand" else 0,
+    )  # fmt: skip
     done, touched = warehouse.load(order(of, "at"), pull(request))
     counts = (
         done.outcome, done.read, done.loaded, done.unchanged, done.duplicate, done.quarantined, done.removed,
@@ -98,16 +101,16 @@ def test_comes_to_the_same(tmp_path: Path, case: str, declared: bool, key: tuple
     columns = COLUMNS if declared else {}
     of = source(columns=columns, key=key, time="at", timezone="Europe/Berlin" if declared else "UTC")
     found = []
-    for scans in (True, False):
-        files = tmp_path / f"files-{scans}"
+    for way in ("scan", "batches" if key else "by hand"):
+        files = tmp_path / f"files of {way}"
         files.mkdir()
         write(files, "b.csv", FILES[case])
-        warehouse = warehouse_in(tmp_path / f"house-{scans}")
-        loads = [come_to(warehouse, of, files, scans=scans)]
+        warehouse = warehouse_in(tmp_path / f"house of {way}")
+        loads = [come_to(warehouse, of, files, way)]
         write(files, "a.csv", ODD[20:60])
-        loads.append(come_to(warehouse, of, files, scans=scans))
+        loads.append(come_to(warehouse, of, files, way))
         write(files, "b.csv", [*FILES[case][:30], "77,2026-05-05 10:00:00,1,new"])
-        loads.append(come_to(warehouse, of, files, scans=scans))
+        loads.append(come_to(warehouse, of, files, way))
         warehouse.close()
         found.append(loads)
     assert found[0] == found[1]

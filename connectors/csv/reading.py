@@ -74,6 +74,7 @@ class FileReading:
         marks = [self.heading.delimiter, self.dialect.quote, self.dialect.escape]
         return (
             self.facts.plain
+            and self.facts.size * (10 if self.facts.gzipped else 1) > self.request.small_bytes
             and len(self.columns)
             > 1  # a blank line is no row, and DuckDB takes it for one where there is but one column
             and self.dialect.comment is None

@@ -114,7 +114,7 @@ def table_problems(engine: Engine, book: Book) -> list[Problem]:
     from scorecard.refresh.run import calendar_of
     from scorecard.warehouse.watermarks import definition_of
 
-    loaded = {name: s for name in book.sources if (s := engine.standing(name)) is not None}
+    loaded = {name: s for name, s in engine.standings().items() if name in book.sources}
     zone = book.organization.timezone
     outdated = {n for n, s in loaded.items() if s.definition != definition_of(book.sources[n], zone)}
     said = [

@@ -208,8 +208,8 @@ class Meter:
         return tuple(one for one in made.values() if isinstance(one, Problem))
 
     def _standings(self) -> dict[str, Standing]:
-        found = {name: self.engine.standing(name) for name in self.book.sources}
-        return {name: s for name, s in found.items() if s is not None}
+        found = self.engine.standings()
+        return {name: found[name] for name in self.book.sources if name in found}
 
     def _here(self, standings: Mapping[str, Standing], now: datetime) -> dict[str, Here]:
         today = self.calendar.day_of(now)

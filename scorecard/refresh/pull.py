@@ -23,6 +23,8 @@ from scorecard.refresh.still import nothing_new, waiting_of
 from scorecard.warehouse.engine import NOTHING, Candidate, Engine, Load, LoadOrder, Move, Standing, Touched
 from scorecard.warehouse.watermarks import definition_of
 
+SMALL_BYTES = 256 * 1024
+"""Of a file. Reading so many bytes by hand takes some 25 ms of CPU, starting an engine to read them 70."""
 Weigh = Callable[[Candidate], Sequence[Move]]
 
 
@@ -184,6 +186,7 @@ def _request(book: Book, source: Source, folder: Path, standing: Standing | None
         cursor=_cursor(source, None if full or standing is None else standing.cursor),
         state={} if full or standing is None else standing.state,
         scans=True,
+        small_bytes=SMALL_BYTES,
         secrets=source.secrets,
     )
 

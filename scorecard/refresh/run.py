@@ -7,20 +7,18 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from scorecard.board.board import Board
 from scorecard.board.build import Ingredients, build
 from scorecard.board.holds import Held
 from scorecard.board.publish import Publisher
-from scorecard.board.reading import NO_ROWS, SourceState
 from scorecard.book.model import Book
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import NotFound, Problem, ScorecardError, Unavailable, did_you_mean
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.journal.journal import Entry, Journal
-from scorecard.judgement.freshness import default_fresh_for
 from scorecard.landings.landings import Landings
 from scorecard.measures.audit import Audited, recorded
 from scorecard.measures.finals import Finals
@@ -33,8 +31,9 @@ from scorecard.refresh.given import GivenRead
 from scorecard.refresh.holds import HoldsRead
 from scorecard.refresh.overrides import OverridesRead
 from scorecard.refresh.pull import pull_again, pull_source
+from scorecard.refresh.sources import states_of
 from scorecard.refresh.weigh import Scales, material
-from scorecard.warehouse.engine import NOTHING, Engine, Load, Quarantine, Standing, Touched
+from scorecard.warehouse.engine import NOTHING, Engine, Load, Standing, Touched
 
 log = logging.getLogger("scorecard.refresh")
 QUIET_PUBLISH_SECONDS = 20.0
@@ -312,16 +311,13 @@ class Refresher:
         self.publish()
 
     def _standings(self) -> dict[str, Standing]:
-        return {name: s for name in self.book.sources if (s := self.engine.standing(name)) is not None}
+        found = self.engine.standings()
+        return {name: found[name] for name in self.book.sources if name in found}
 
     def _ingredients(
         self, now: datetime, measured: Measured, standings: Mapping[str, Standing], version: int
     ) -> Ingredients:
-        loads = self.engine.loads(limit=200)
-        latest = {load.source: load for load in reversed(loads)}
-        for name in self.book.sources:
-            if name not in latest:
-                latest.update({load.source: load for load in self.engine.loads(name, limit=1)})
+        loads, latest = self.engine.loads(limit=200), self.engine.latest()
         unread = {load.id for load in latest.values() if load.outcome in {"failed", "held"} and load.quarantined}
         aside = self.engine.quarantines(sorted(unread))
         held = self._holds.current(self.book.sources, standings)
@@ -331,10 +327,7 @@ class Refresher:
             now=now,
             version=version,
             standings=standings,
-            sources=tuple(
-                self._state(name, standings.get(name), latest.get(name), measured, aside.get(name, NO_ROWS))
-                for name in self.book.sources
-            ),
+            sources=states_of(self.book, self.calendar, standings, latest, aside, measured, self.next_run),
             loads=loads,
             held=held,
             notices=(*self.file_problems, *held.notices(), *self._alarms(), *self._notices, *self.book.warnings),
@@ -348,34 +341,6 @@ class Refresher:
         """What the last audits found, until the next ones find nothing."""
         found = (audited.notice() for name, audited in self.audits.items() if name in self.book.sources)
         return tuple(notice for notice in found if notice is not None)
-
-    def _state(
-        self, name: str, standing: Standing | None, last: Load | None, measured: Measured, aside: Quarantine
-    ) -> SourceState:
-        source = self.book.sources[name]
-        loaded_at, rhythm = None if standing is None else standing.loaded_at, source.schedule
-        usual = default_fresh_for(rhythm.every_seconds, rhythm.cron, loaded_at, self.calendar)
-        fresh_for = source.fresh_for_seconds or usual
-        problem = next((p for p in last.problems if p.severity == "error"), None) if last is not None else None
-        slices = [m.name for m in self.book.metrics.values() if m.source == name]
-        return SourceState(
-            name=name,
-            kind=source.kind,
-            outcome=None if last is None else last.outcome,
-            loaded_at=loaded_at,
-            data_until=None if standing is None else standing.data_until,
-            fresh_until=None if loaded_at is None else loaded_at + timedelta(seconds=fresh_for),
-            next_run=self.next_run(name),
-            problem=None if problem is None else str(problem),
-            hint=None if problem is None else problem.hint,
-            rows=None if standing is None else standing.rows,
-            generation=None if standing is None else standing.generation,
-            quarantined=aside.missing,
-            quarantine=aside,
-            future_rows=measured.future_rows.get(name, 0),
-            undated_rows=measured.undated_rows.get(name, 0),
-            unassigned=tuple(sorted({v for m in slices for v in measured.unassigned.get(m, ())})),
-        )
 
     def _notes(self, metric: str) -> tuple[Mapping[str, object], ...]:
         return tuple(e.as_json() for e in self._journal.entries("note", metric=metric, limit=100))

@@ -17,11 +17,12 @@ from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.warehouse import decisions, generations, staged
 from scorecard.warehouse.answers import answer
-from scorecard.warehouse.changes import described, live_columns
-from scorecard.warehouse.engine import NOTHING, Holds, Load, LoadOrder, Quarantine, Standing, Touched, day_column
+from scorecard.warehouse.asides import Asides
+from scorecard.warehouse.axes import are_ready, make_ready
+from scorecard.warehouse.engine import NOTHING, Holds, Load, LoadOrder, Quarantine, Standing, Touched
 from scorecard.warehouse.faults import as_error, first_lines, is_damage
 from scorecard.warehouse.gates import not_one_select
-from scorecard.warehouse.history import PRUNED_EVERY, mark_ended, prune, read_loads, read_recent
+from scorecard.warehouse.history import PRUNED_EVERY, mark_ended, prune, read_latest, read_loads, read_recent
 from scorecard.warehouse.holds import DuckHolds, Rooms
 from scorecard.warehouse.limits import limited
 from scorecard.warehouse.loads import Publishing, faults_of
@@ -29,18 +30,10 @@ from scorecard.warehouse.looking import Looking
 from scorecard.warehouse.newest import lost_loads, note_newest
 from scorecard.warehouse.opening import DAMAGED_MARK, open_file
 from scorecard.warehouse.publication import Result, failure_of
-from scorecard.warehouse.quarantine import read_quarantines, write_quarantine
 from scorecard.warehouse.quoting import INCOMING_PREFIX, live_table, quote
-from scorecard.warehouse.records import (
-    TABLES,
-    read_memory,
-    with_counts,
-    write_load,
-    write_memory,
-)
+from scorecard.warehouse.records import STANDING, TABLES, load_of, read_memory, standing_of, with_counts, write_load
+from scorecard.warehouse.remembering import Remembered
 from scorecard.warehouse.trial import Trial
-from scorecard.warehouse.views import fit_days
-from scorecard.warehouse.watermarks import first_day
 
 QUERY_SECONDS = 60.0
 
@@ -59,10 +52,11 @@ class DuckWarehouse:
         self._loading: dict[str, threading.Lock] = {}
         self._unwritten: list[Load] = []
         self._lost = False
-        self._quarantines: tuple[tuple[int, ...], Mapping[str, Quarantine]] | None = None
+        self._aside = Asides(self._reading)
         self._next_id = 1
+        self._standings, self._latest = Remembered(standing_of), Remembered(load_of)
         self._connection = self._connect()
-        rooms = Rooms(self._reading, self._cursor, self._writing, self._source_lock, self._said, self._take_id)
+        rooms = Rooms(self._reading, self._cursor, self._deciding, self._source_lock, self._said, self._take_id)
         self._holds = DuckHolds(rooms, clock)
 
     @classmethod
@@ -113,10 +107,11 @@ class DuckWarehouse:
         began = self.clock.steady()
         with self._source_lock(order.source.name), self._begun(order) as running, self._cursor() as cursor:
             done: list[Load] = []
+            aside: list[bool] = []
 
             def finish(result: Result) -> None:
                 done.append(self._finished(running, result, self.clock.steady() - began))
-                self._record(cursor, done[-1], result)
+                aside.append(self._record(cursor, done[-1], result))
 
             taking = Looking if order.source.kind == "external" else Publishing
             result = taking(cursor, order, self._writing, running.id).run(batches, finish)
@@ -125,6 +120,8 @@ class DuckWarehouse:
                 self._keep(load, result)
                 return load, NOTHING
             note_newest(self.folder, done[-1].id)
+            if any(aside):
+                self._aside.forget()
             return done[-1], result.touched
 
     def record_failure(self, order: LoadOrder, problem: Problem) -> Load:
@@ -175,13 +172,12 @@ class DuckWarehouse:
             **with_counts(result.counts),
         )
 
-    def _record(self, cursor: duckdb.DuckDBPyConnection, load: Load, result: Result | None) -> None:
+    def _record(self, cursor: duckdb.DuckDBPyConnection, load: Load, result: Result | None) -> bool:
+        """True where rows were put aside, or are no longer."""
         write_load(cursor, load)
         if load.id % PRUNED_EVERY == 0:
             prune(cursor, load.finished_at)
-        if result is not None:
-            write_quarantine(cursor, load, result.counts.aside, result.counts.settled)
-            self._quarantines = None
+        return result is not None and self._aside.write(cursor, load, result.counts)
 
     def _keep(self, load: Load, result: Result | None) -> None:
         """A failure's record in a transaction of its own; kept in memory while the disk refuses it."""
@@ -190,9 +186,11 @@ class DuckWarehouse:
                 cursor.execute("BEGIN TRANSACTION")
                 for missed in self._unwritten:
                     write_load(cursor, missed)
-                self._record(cursor, load, result)
+                aside = self._record(cursor, load, result)
                 cursor.execute("COMMIT")
                 self._unwritten.clear()
+                if aside:
+                    self._aside.forget()
         except (duckdb.Error, ScorecardError) as error:
             self._lost |= isinstance(error, duckdb.FatalException)
             self._unwritten = [*self._unwritten, load][-200:]
@@ -204,6 +202,18 @@ class DuckWarehouse:
         with self._reading() as cursor:
             memory = read_memory(cursor, source)
         return None if memory is None else memory.standing
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Of every source that was ever loaded."""
+        with self._reading() as cursor:
+            rows = cursor.execute(STANDING).fetchall()
+        return {standing.source: standing for standing in self._standings.of(rows)}
+
+    def latest(self) -> Mapping[str, Load]:
+        """Source → its newest finished load."""
+        with self._reading() as cursor:
+            written = decisions.told(cursor, read_latest(cursor, self._latest))
+        return {load.source: load for load in sorted([*written, *self._unwritten], key=lambda load: load.id)}
 
     def loads(self, source: str | None = None, limit: int = 100, outcome: str | None = None) -> tuple[Load, ...]:
         """The run history, newest first."""
@@ -226,16 +236,8 @@ class DuckWarehouse:
         )
 
     def quarantines(self, failed: Sequence[int] = ()) -> Mapping[str, Quarantine]:
-        """Per source the rows that its table lacks, and those for which one of the ``failed`` loads failed.
-
-        Asked at every publish, and changed by few loads: remembered until one of them puts rows aside or reads them again.
-        """
-        kept = self._quarantines
-        if kept is None or kept[0] != tuple(failed):
-            with self._reading() as cursor:
-                kept = (tuple(failed), read_quarantines(cursor, failed))
-            self._quarantines = kept
-        return kept[1]
+        """Per source the rows that its table lacks, and those for which one of the ``failed`` loads failed."""
+        return self._aside.known(tuple(failed))
 
     def table(self, source: str) -> str:
         """The quoted, qualified name of the live table, for SELECTs."""
@@ -286,34 +288,13 @@ class DuckWarehouse:
         Does not wait for a load of the source that is still pulling.
         """
         with self._reading() as cursor:
-            memory = read_memory(cursor, source)
-            columns = described(cursor, source) or {}
-        known = all(day_column(axis) in columns or columns.get(axis) not in {"TIMESTAMP", "DATE"} for axis in axes)
-        if memory is None or (known and memory.zone == timezone):
-            return False
+            if are_ready(cursor, source, axes, timezone):
+                return False
         with self._writing(), self._cursor() as cursor:
             try:
-                cursor.execute("BEGIN TRANSACTION")
-                memory = read_memory(cursor, source)
-                columns = live_columns(cursor, source) or {} if memory is not None else {}
-                moved = memory is not None and memory.zone != timezone
-                if memory is None or not (fit_days(cursor, source, columns, axes, timezone, moved) or moved):
-                    cursor.execute("ROLLBACK")
-                    return False
-                firsts = dict(memory.standing.first_day)
-                for axis in {*axes, *(firsts if moved else ())}:
-                    if (first := first_day(cursor, source, axis)) is not None:
-                        firsts[axis] = first
-                # What was counted by other days is not of this generation.
-                if moved:
-                    generations.note(cursor, memory, now=self.clock.now())
-                generation = memory.standing.generation + (1 if moved else 0)
-                standing = replace(memory.standing, first_day=firsts, generation=generation)
-                write_memory(cursor, replace(memory, standing=standing, zone=timezone))
-                cursor.execute("COMMIT")
+                return make_ready(cursor, source, axes, timezone, self.clock.now())
             except duckdb.Error as error:
                 raise self._said(error) from error
-        return True
 
     @contextmanager
     def trial(self) -> Iterator[Trial]:
@@ -378,6 +359,13 @@ class DuckWarehouse:
     def _writing(self) -> Iterator[None]:
         with self._writer:
             yield
+
+    @contextmanager
+    def _deciding(self) -> Iterator[None]:
+        """For a person's decision, which may bring rows put aside with it."""
+        with self._writing():
+            yield
+            self._aside.forget()
 
     @contextmanager
     def _source_lock(self, source: str) -> Iterator[None]:

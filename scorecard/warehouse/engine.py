@@ -296,8 +296,16 @@ class Engine(Protocol):
         """None: never loaded."""
         ...
 
+    def standings(self) -> Mapping[str, Standing]:
+        """Of every source that was ever loaded."""
+        ...
+
     def loads(self, source: str | None = None, limit: int = 100) -> tuple[Load, ...]:
         """The run history, newest first."""
+        ...
+
+    def latest(self) -> Mapping[str, Load]:
+        """Source → its newest finished load."""
         ...
 
     def quarantine(self, source: str, limit: int = 100) -> pl.DataFrame:

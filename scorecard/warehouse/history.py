@@ -10,6 +10,7 @@ import duckdb
 from scorecard.ground.errors import Problem
 from scorecard.warehouse.engine import Load
 from scorecard.warehouse.records import load_of, naive
+from scorecard.warehouse.remembering import Remembered
 
 RECENT_KEPT = 300
 """Of each source, the newest loads whatever came of them."""
@@ -29,6 +30,15 @@ def read_loads(
         [source, limit, outcome],
     ).fetchall()
     return tuple(load_of(row) for row in rows)
+
+
+LATEST = """SELECT * FROM _loads.history WHERE id IN
+             (SELECT max(id) FROM _loads.history WHERE outcome <> 'running' GROUP BY source)"""
+
+
+def read_latest(cursor: duckdb.DuckDBPyConnection, remembered: Remembered[Load]) -> list[Load]:
+    """The newest finished load of every source."""
+    return remembered.of(cursor.execute(LATEST).fetchall())
 
 
 def read_recent(cursor: duckdb.DuckDBPyConnection, each: int) -> tuple[Load, ...]:

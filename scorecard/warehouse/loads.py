@@ -74,7 +74,7 @@ class Publishing(Publication):
         staging = Staging(cursor, self.order, self.memory, prepared, temporary=not whole, axes=axes)
         self.counts = staging.counts
         staging.take(batches)
-        if not staging.sent and (staging.untold or self.counts.unchanged) and self.memory is not None:
+        if staging.same_as_before:
             if self.order.same_as is not None:
                 return self._still_waits(self.order.same_as, finish)
             return self._renew(staging, finish)
@@ -228,7 +228,9 @@ class Publishing(Publication):
         with self.writing():
             self.cursor.execute("BEGIN TRANSACTION")
             shown = replace(plan, axes=tuple(a for a in plan.axes if a in memory.standing.columns))
-            fitted = self._fit_days(shown, described(self.cursor, self.source.name) or {})
+            fitted = not self._dated(memory, shown) and self._fit_days(
+                shown, described(self.cursor, self.source.name) or {}
+            )
             touched = Touched(everything=True) if fitted else NOTHING
             change = Change(touched, same=not fitted, rows=memory.standing.rows)
             fresh = remembered(
@@ -240,6 +242,10 @@ class Publishing(Publication):
             finish(result)
             self.cursor.execute("COMMIT")
         return result
+
+    def _dated(self, memory: Memory, plan: Plan) -> bool:
+        """Whether the table is known to have the reporting days of all axes."""
+        return memory.zone == self.order.timezone and set(plan.axes) <= set(memory.standing.first_day)
 
 
 def faults_of(fault: BaseException, source: Source) -> list[Problem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -31,7 +31,9 @@ TABLES = (
     *quarantine.TABLES,
     "CREATE TABLE IF NOT EXISTS _loads.looked (source VARCHAR, axis VARCHAR, day DATE, n BIGINT, h HUGEINT)",
 )
+STANDING = "SELECT source, loaded_at, data_until, body FROM _loads.standing"
 NOTHING_SETTLED = Settled(rows=False)
+FIELDS = "source = ?, outcome = ?, cause = ?, started_at = ?, finished_at = ?, generation = ?, counts = ?, seconds = ?"
 COUNTS = ("read", "loaded", "unchanged", "duplicate", "quarantined", "removed", "times_doubled", "times_missing")
 
 
@@ -77,24 +79,22 @@ def aware(moment: datetime | None) -> datetime | None:
 
 
 def write_load(cursor: duckdb.DuckDBPyConnection, load: Load) -> None:
-    """The load's record, replacing the one that said it was running."""
-    if load.outcome != "running":
-        cursor.execute("DELETE FROM _loads.history WHERE id = ?", [load.id])
-    cursor.execute(
-        "INSERT INTO _loads.history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            load.id,
-            load.source,
-            load.outcome,
-            load.cause,
-            naive(load.started_at),
-            naive(load.finished_at),
-            load.generation,
-            json.dumps({name: getattr(load, name) for name in COUNTS}),
-            load.seconds,
-            json.dumps([p.as_json() for p in load.problems]),
-        ],
-    )
+    """The load's record, in place of the one that said it was running."""
+    values = [
+        load.source,
+        load.outcome,
+        load.cause,
+        naive(load.started_at),
+        naive(load.finished_at),
+        load.generation,
+        json.dumps({name: getattr(load, name) for name in COUNTS}),
+        load.seconds,
+        json.dumps([p.as_json() for p in load.problems]),
+        load.id,
+    ]
+    begun = load.outcome != "running"
+    if not begun or not _changed(cursor, f"UPDATE _loads.history SET {FIELDS}, problems = ? WHERE id = ?", values):
+        cursor.execute("INSERT INTO _loads.history SELECT $10, $1, $2, $3, $4, $5, $6, $7, $8, $9", values)
     if load.id % SWEPT_EVERY == 0:
         quarantine.forget_quarantine(cursor, load.id - HISTORY_KEPT)
 
@@ -148,19 +148,27 @@ def packed_memory(memory: Memory) -> dict[str, Any]:
 def write_memory(cursor: duckdb.DuckDBPyConnection, memory: Memory) -> None:
     """The standing after a good load, in the load's own transaction."""
     standing, body = memory.standing, packed_memory(memory)
-    cursor.execute("DELETE FROM _loads.standing WHERE source = ?", [standing.source])
-    cursor.execute(
-        "INSERT INTO _loads.standing VALUES (?, ?, ?, ?)",
-        [standing.source, naive(standing.loaded_at), naive(standing.data_until), json.dumps(body)],
-    )
+    values = [naive(standing.loaded_at), naive(standing.data_until), json.dumps(body), standing.source]
+    update = "UPDATE _loads.standing SET loaded_at = ?, data_until = ?, body = ? WHERE source = ?"
+    if not _changed(cursor, update, values):
+        cursor.execute("INSERT INTO _loads.standing SELECT $4, $1, $2, $3", values)
+
+
+def _changed(cursor: duckdb.DuckDBPyConnection, update: str, values: Sequence[Any]) -> bool:
+    """Whether there was a row to change. It takes half of the time of taking it away and adding another."""
+    ((rows,),) = cursor.execute(update, values).fetchall()
+    return bool(rows)
 
 
 def read_memory(cursor: duckdb.DuckDBPyConnection, source: str) -> Memory | None:
     """None: never loaded."""
-    row = cursor.execute(
-        "SELECT loaded_at, data_until, body FROM _loads.standing WHERE source = ?", [source]
-    ).fetchone()
-    return None if row is None else unpacked_memory(source, row[0], row[1], row[2])
+    row = cursor.execute(f"{STANDING} WHERE source = ?", [source]).fetchone()
+    return None if row is None else unpacked_memory(*row)
+
+
+def standing_of(row: tuple[Any, ...]) -> Standing:
+    """A standing from a row of STANDING."""
+    return unpacked_memory(*row).standing
 
 
 def unpacked_memory(source: str, loaded_at: datetime | None, data_until: datetime | None, text: str) -> Memory:

@@ -91,7 +91,13 @@ class Staging:
             self._read_large(batch.rows, batch.file)
         self._flush_small()
         self._check_union()
-        self._shape_raws()
+        if not self.same_as_before:
+            self._shape_raws()
+
+    @property
+    def same_as_before(self) -> bool:
+        """Nothing was sent, because nothing has changed."""
+        return not self.sent and (self.untold or bool(self.counts.unchanged)) and self.memory is not None
 
     def _note(self, batch: Batch) -> None:
         """Counters, rejected rows and the connector's state."""

@@ -71,6 +71,9 @@ class Trial:
     def loads(self, source: str | None = None, limit: int = 100) -> tuple[Load, ...]:
         return self._below.loads(source, limit)
 
+    def latest(self) -> Mapping[str, Load]:
+        return self._below.latest()
+
     def quarantine(self, source: str, limit: int = 100) -> pl.DataFrame:
         return self._below.quarantine(source, limit)
 
@@ -97,9 +100,18 @@ class Trial:
     def standing(self, source: str) -> Standing | None:
         """As of the warehouse, with the first days of the axes that were added here. What is kept of other days is not of
         this generation."""
+        found = None if source in self._shown else self._below.standing(source)
+        return self._seen(source, found)
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Of every source."""
+        below = self._below.standings()
+        seen = {name: self._seen(name, below.get(name)) for name in {**below, **self._shown}}
+        return {name: standing for name, standing in seen.items() if standing is not None}
+
+    def _seen(self, source: str, found: Standing | None) -> Standing | None:
         if source in self._shown:
             return self._shown[source].standing
-        found = self._below.standing(source)
         if found is None or source not in self._views:
             return found
         generation = found.generation + (1 if source in self._moved else 0)

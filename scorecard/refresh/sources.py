@@ -1,0 +1,76 @@
+"""How each source stands, for a board: what was loaded when, what became of the last load, until when it is fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from scorecard.board.reading import NO_ROWS, SourceState
+from scorecard.book.model import Book
+from scorecard.book.model.source import Source
+from scorecard.ground.periods.calendar import Calendar
+from scorecard.judgement.freshness import default_fresh_for
+from scorecard.measures.values import Measured
+from scorecard.warehouse.engine import Load, Quarantine, Standing
+
+
+def states_of(
+    book: Book,
+    calendar: Calendar,
+    standings: Mapping[str, Standing],
+    latest: Mapping[str, Load],
+    asides: Mapping[str, Quarantine],
+    measured: Measured,
+    next_run: Callable[[str], datetime | None],
+) -> tuple[SourceState, ...]:
+    """Of every source of the book, in its order. ``latest``: the newest load of each."""
+    unassigned: dict[str | None, set[str]] = {}
+    for metric in book.metrics.values():
+        unassigned.setdefault(metric.source, set()).update(measured.unassigned.get(metric.name, ()))
+    return tuple(
+        _state(
+            source,
+            calendar,
+            standings.get(name),
+            latest.get(name),
+            asides.get(name, NO_ROWS),
+            measured,
+            next_run(name),
+            unassigned.get(name, ()),
+        )
+        for name, source in book.sources.items()
+    )
+
+
+def _state(
+    source: Source,
+    calendar: Calendar,
+    standing: Standing | None,
+    last: Load | None,
+    aside: Quarantine,
+    measured: Measured,
+    next_run: datetime | None,
+    unassigned: Iterable[str],
+) -> SourceState:
+    name, rhythm = source.name, source.schedule
+    loaded_at = None if standing is None else standing.loaded_at
+    fresh_for = source.fresh_for_seconds or default_fresh_for(rhythm.every_seconds, rhythm.cron, loaded_at, calendar)
+    problem = next((p for p in last.problems if p.severity == "error"), None) if last is not None else None
+    return SourceState(
+        name=name,
+        kind=source.kind,
+        outcome=None if last is None else last.outcome,
+        loaded_at=loaded_at,
+        data_until=None if standing is None else standing.data_until,
+        fresh_until=None if loaded_at is None else loaded_at + timedelta(seconds=fresh_for),
+        next_run=next_run,
+        problem=None if problem is None else str(problem),
+        hint=None if problem is None else problem.hint,
+        rows=None if standing is None else standing.rows,
+        generation=None if standing is None else standing.generation,
+        quarantined=aside.missing,
+        quarantine=aside,
+        future_rows=measured.future_rows.get(name, 0),
+        undated_rows=measured.undated_rows.get(name, 0),
+        unassigned=tuple(sorted(unassigned)),
+    )
