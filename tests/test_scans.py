@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from connectors.contract import SourceFailed
+from connectors.contract import Batch, SourceFailed
 from connectors.registry import pull
 from scorecard.book.model.source import Source
 from scorecard.warehouse.duck import DuckWarehouse
@@ -153,3 +155,42 @@ def test_a_large_file_written_into_behind_a_scan(tmp_path: Path, monkeypatch: py
     write(tmp_path, "a.csv", LINES[:-1])
     with pytest.raises(SourceFailed, match="changed while it was read"):
         list(batches)
+
+
+@pytest.mark.parametrize(
+    ("early", "late"), [("text", "2026-01-05"), ("2026-01-05", "text"), (None, "text"), ("text", None)]
+)
+def test_a_database_s_stream_comes_to_what_its_table_does(tmp_path: Path, early: str | None, late: str | None) -> None:
+    count = 25_000
+    rows = pa.table({
+        "id": pa.array(range(count), pa.int64()),
+        "told": pa.array(["a", "b"] * (count // 2), pa.string()),
+        "open": pa.array([early] * 22_000 + [late] * (count - 22_000), pa.string()),
+    })  # fmt: skip
+    found = []
+    for way in ("stream", "table"):
+        warehouse = warehouse_in(tmp_path / way)
+        of = source(kind="sql", mode="replace", quarantine_at_most=0.2)
+        done, _ = warehouse.load(order(of), [Batch(rows.to_reader(5_000) if way == "stream" else rows)])
+        held = warehouse.standing("tickets")
+        assert held is not None, done.problems
+        counts = (done.read, done.loaded, done.quarantined)
+        found.append((counts, held.columns, warehouse.query("SELECT * FROM main.tickets ORDER BY id").rows()))
+        warehouse.close()
+    assert found[0] == found[1]
+    assert found[0][0][0] == count
+
+
+def test_what_a_stream_raises_is_said_by_the_load(tmp_path: Path) -> None:
+    def broken(schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        yield from pa.Table.from_pylist([{"id": 1, "name": "a"}], schema).to_batches()
+        raise SourceFailed("the database went away")
+
+    warehouse = warehouse_in(tmp_path)
+    for more in ([], [pa.field("name", pa.string())]):  # told by its type, and looked at first
+        schema = pa.schema([pa.field("id", pa.int64()), *more])
+        reader = pa.RecordBatchReader.from_batches(schema, broken(schema))
+        done, _ = warehouse.load(order(source(kind="sql", mode="replace")), [Batch(reader)])
+        assert done.outcome == "failed"
+        assert "the database went away" in str(done.problem)
+    warehouse.close()

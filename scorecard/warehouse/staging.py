@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +21,7 @@ from scorecard.warehouse.quoting import live_table, quote, quoted
 from scorecard.warehouse.records import Counts, Memory
 from scorecard.warehouse.scans import nothing_rises, take_scan
 from scorecard.warehouse.shaping import BAD, FILE, LINE, MOVED, Plan, shaped
+from scorecard.warehouse.streams import Watched, texts_stay_texts
 
 SMALL_ROWS = 200_000
 STREAM = "_stream"
@@ -176,11 +176,13 @@ class Staging:
             self._small = []
 
     def _read_large(self, rows: pa.Table | pa.RecordBatchReader, file: str | None) -> None:
-        reader = _Watched(rows) if isinstance(rows, pa.RecordBatchReader) else None
+        reader = Watched(rows) if isinstance(rows, pa.RecordBatchReader) else None
         self.cursor.register(STREAM, rows if reader is None else reader.reader)
         try:
             columns = self._columns_of(rows.schema)
-            direct = not self._raws and is_known(self.order.source, self.memory, columns)
+            direct = not self._raws and (
+                is_known(self.order.source, self.memory, columns) or self._is_told(reader, columns)
+            )
             raw = Raw(STREAM if direct else f"temp.{quote(f'_raw_{len(self._raws)}')}", columns, file)
             if direct:
                 self.planner.settle([raw])
@@ -195,6 +197,11 @@ class Staging:
             raise
         finally:
             self.cursor.unregister(STREAM)
+
+    def _is_told(self, reader: Watched | None, columns: dict[str, str]) -> bool:
+        """Whether a database's first rows tell what its columns of text are: all of them come in one stream."""
+        lone = self.order.source.kind == "sql" and reader is not None and not self.created
+        return reader is not None and lone and texts_stay_texts(self.cursor, self.planner, reader, columns)
 
     def _columns_of(self, schema: pa.Schema) -> dict[str, str]:
         """Column → DuckDB type; a column of nulls only has the type \"NULL\"."""
@@ -370,18 +377,3 @@ class Staging:
             f"WHERE list_contains(?, {FILE})",
             [sorted(self.unchanged_files)],
         )
-
-
-class _Watched:
-    """A stream whose own exception is kept, because DuckDB only passes its text on."""
-
-    def __init__(self, inner: pa.RecordBatchReader) -> None:
-        self.fault: BaseException | None = None
-        self._inner = inner
-        self.reader = pa.RecordBatchReader.from_batches(inner.schema, self._pass_on())
-
-    def _pass_on(self) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from self._inner
-        finally:
-            self.fault = sys.exc_info()[1]
