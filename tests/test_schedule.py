@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from scorecard.ground.periods.calendar import Calendar
 from scorecard.refresh.agenda import Start
 from scorecard.refresh.limits import Limits
 from scorecard.refresh.rhythm import At, Moment
-from scorecard.refresh.schedule import Schedule
+from scorecard.refresh.schedule import PULLING_NICENESS, Schedule
 from scorecard.refresh.turning import Turning
 from scorecard.warehouse.engine import Load
 
@@ -74,6 +76,22 @@ def test_every_source_is_due_at_once_and_again(schedule: Schedule, recorder: Rec
     assert schedule.ticking
     assert schedule.next_run("a") is not None
     assert schedule.next_run("nobody") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives threads a niceness of their own")
+def test_pulls_let_pages_go_first() -> None:
+    found: list[int] = []
+    mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def pull(name: str, full: bool, cause: str) -> None:
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    made = Schedule(pull, lambda: None, SystemClock(), Limits(workers=1))
+    made.start({"a": source("a", 600)}, Calendar("UTC"))
+    assert wait_for(lambda: bool(found))
+    made.stop()
+    assert found[0] == mine + PULLING_NICENESS
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == mine
 
 
 def test_runs_of_one_source_never_overlap(schedule: Schedule, recorder: Recorder) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from scorecard.book.model.source import Source
@@ -24,6 +27,16 @@ from scorecard.warehouse.engine import Load
 log = logging.getLogger("scorecard.refresh")
 BEAT_SECONDS = 1.0
 LATENESS_OVER_SECONDS = 300.0
+PULLING_NICENESS = 3
+"""Half of a processor for a pull where a page wants one, too; all of it where nobody does."""
+
+
+def step_back() -> None:
+    """This thread, and those that it starts, let others go first who want a processor as well: a page does not wait for a
+    load. Linux alone gives each thread a niceness of its own."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PULLING_NICENESS)
 
 
 class Schedule:
@@ -60,7 +73,7 @@ class Schedule:
         self._nightly: At | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._pool = ThreadPoolExecutor(limits.workers, "scorecard-pull")
+        self._pool = ThreadPoolExecutor(limits.workers, "scorecard-pull", step_back)
         self._aside = {name: ThreadPoolExecutor(1, f"scorecard-{name}") for name in ("beat", "audit", "step")}
         self._under_way: dict[str, Future[None]] = {}
         self._turning = Turning(self._tick)
