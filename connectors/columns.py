@@ -11,12 +11,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
-from tempfile import SpooledTemporaryFile
-from types import NoneType, TracebackType
-from typing import Any, Self
+from types import NoneType
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from connectors.scratch import Scratch
 
 LINE = "_line"
 ROWS_A_BATCH = 50_000
@@ -142,7 +143,7 @@ def text_of(value: Any) -> str | None:
     return bytes(value).hex() if isinstance(value, bytes | bytearray | memoryview) else str(value)
 
 
-class Gathering:
+class Gathering(Scratch):
     """Takes rows, gives tables. Use as a context manager: leaving it drops the temporary file.
 
     ``report(line, reason, values)`` hears of every row that holds a value nobody can count with (NaN, infinity, a time
@@ -150,24 +151,13 @@ class Gathering:
     """
 
     def __init__(self, report: Report) -> None:
+        super().__init__(IN_MEMORY)
         self._report = report
         self._columns: dict[str, _Column] = {}
         self._lines: list[int] = []
         self._rows: list[Sequence[Any]] = []
         self._order: tuple[str, ...] = ()
         self._known: frozenset[str] = frozenset()
-        self._file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (closed by __exit__)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._file.close()
 
     @property
     def size(self) -> int:

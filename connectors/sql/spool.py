@@ -7,19 +7,18 @@ taken the rows. Columns of exact numbers whose digits nobody declared wait as te
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from tempfile import SpooledTemporaryFile
-from types import TracebackType
-from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from connectors.scratch import Scratch
 
 DIGITS = 38
 IN_MEMORY = 8 * 1024**2
 COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4" if pa.Codec.is_available("lz4") else None)
 
 
-class Spool:
+class Spool(Scratch):
     """Takes tables of one schema, gives them back. Use as a context manager: leaving it drops the temporary file.
 
     ``numbers``: text columns that hold numbers, as PostgreSQL writes a ``numeric``; they leave as decimals that fit the
@@ -27,22 +26,11 @@ class Spool:
     """
 
     def __init__(self, schema: pa.Schema, numbers: Iterable[str] = ()) -> None:
+        super().__init__(IN_MEMORY)
         self.rows = 0
         self._schema = schema
         self._widths = dict.fromkeys(numbers, (0, 0))
-        self._file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (closed by __exit__)
         self._writer = pa.ipc.new_stream(self._file, schema, options=COMPRESSED)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._file.close()
 
     def add(self, table: pa.Table) -> None:
         for name, (digits, scale) in self._widths.items():

@@ -13,6 +13,7 @@ from scorecard.cli.output import print_json
 from scorecard.cli.session import Session
 
 if TYPE_CHECKING:
+    from scorecard.refresh.run import Refresher
     from scorecard.warehouse.engine import Load
 
 
@@ -28,10 +29,7 @@ def _who(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.pass_context
 def approve(context: click.Context, load: int, by: str, why: str) -> None:
     """Let a held load in: exactly the rows that were staged, whatever the source says by now."""
-    session = session_of(context)
-    with opened(session) as product:
-        done = product.refresher.approve(load, by, why)
-        _say(session, done, f"load {done.id} of {done.source} is published: generation {done.generation}")
+    _decide(context, lambda refresher: refresher.approve(load, by, why), "is published: generation {0.generation}")
 
 
 @click.command()
@@ -40,10 +38,7 @@ def approve(context: click.Context, load: int, by: str, why: str) -> None:
 @click.pass_context
 def reject(context: click.Context, load: int, by: str, why: str) -> None:
     """Drop a held load: its rows go, and the last good load stays."""
-    session = session_of(context)
-    with opened(session) as product:
-        done = product.refresher.reject(load, by, why)
-        _say(session, done, f"load {done.id} of {done.source} is dropped; the last good load stays")
+    _decide(context, lambda refresher: refresher.reject(load, by, why), "is dropped; the last good load stays")
 
 
 @click.command()
@@ -61,6 +56,14 @@ def rollback(context: click.Context, source: str, to: int | None, by: str, why: 
         goal = "" if done.decision is None or done.decision.to is None else f" what load {done.decision.to} made it"
         said = f"{source} is again{goal}, as generation {done.generation}; its loads wait until you approve one"
         _say(session, done, said)
+
+
+def _decide(context: click.Context, decide: Callable[[Refresher], Load], became: str) -> None:
+    """``became``: what is said of the load, which is ``{0}`` in it."""
+    session = session_of(context)
+    with opened(session) as product:
+        done = decide(product.refresher)
+        _say(session, done, f"load {done.id} of {done.source} {became.format(done)}")
 
 
 def _say(session: Session, load: Load, text: str) -> None:
