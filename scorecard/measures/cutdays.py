@@ -7,10 +7,10 @@ makes no difference where the rows come from.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ from scorecard.measures.ranges import (
 )
 from scorecard.measures.slices import Slice
 from scorecard.measures.sql import ROWS, column_kind
-from scorecard.measures.states.additive import Amount, as_rows, event_moment, scan_sql
+from scorecard.measures.states.additive import Amount, as_rows, event_moment, scan_sql, small
 from scorecard.measures.states.level import table_of
 from scorecard.warehouse.engine import Engine
 
@@ -169,7 +169,7 @@ class CutDays:
             return
         for number, (scan, batch) in enumerate(jobs):
             states = [state_id(scan, atom) for atom in atoms[number]]
-            rows = as_rows(frame.filter(pl.col("job") == number), states)
+            rows = small(as_rows(frame.filter(pl.col("job") == number), states))
             self._keep(here, scan, batch, ends[number], rows.rows(), slices, {})
 
     def _one_by_one(
@@ -180,7 +180,8 @@ class CutDays:
         for atom in atoms:
             state = state_id(scan, atom)
             try:
-                rows += as_rows(self.engine.query(self._sql(here, scan, batch, (atom,), ends, 0)), [state]).rows()
+                answer = self.engine.query(self._sql(here, scan, batch, (atom,), ends, 0))
+                rows += small(as_rows(answer, [state])).rows()
             except Refused as error:
                 lost[state] = error
         self._keep(here, scan, batch, ends, rows, slices, lost)
@@ -198,11 +199,13 @@ class CutDays:
         """Puts rows (state, bucket, raw split value, amount …) where they belong: before the cuts, or ahead of them."""
         before: list[list[_Row]] = [[] for _ in batch]
         ahead: dict[date, list[_Row]] = {day: [] for day in batch}
+        days = sorted(batch)
+        begins = [utc_naive(here.calendar.midnight(day)) for day in days]
         for state, bucket, *rest in rows:
             if bucket.year == 1970:
                 before[bucket.second + 60 * bucket.minute].append((bucket, state, *rest))
             else:
-                ahead[here.calendar.day_of(bucket.replace(tzinfo=UTC))].append((bucket, state, *rest))
+                ahead[days[bisect_right(begins, bucket) - 1]].append((bucket, state, *rest))
         for place, (day, at) in enumerate(batch.items()):
             lines, later = _added({}, before[place], scan, slices), sorted(ahead[day], key=itemgetter(0))
             used = self._rounds.get(scan.source, 0)

@@ -235,9 +235,9 @@ def made_of(plan: Plan, cell: Cell, parts: Iterable[tuple[str, Cell]]) -> Cell:
     return cell if found is None else replace(cell, few=found)
 
 
-def lost_in(tree: exp.Expression, look: Look) -> str:
-    """Why a formula has no value: which of its names have none."""
-    lost = [f"{f}({n})" if f else n for f, n in open_names(tree) if look(f, n) is None]
+def lost_in(names: Iterable[tuple[str, str]], look: Look) -> str:
+    """Why a formula has no value: which of its names (``open_names``) have none."""
+    lost = [f"{f}({n})" if f else n for f, n in names if look(f, n) is None]
     return f"there is no value of {', '.join(lost)}" if lost else "it divides by 0"
 
 

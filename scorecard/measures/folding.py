@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
+from itertools import repeat
 from typing import Any
 
 import polars as pl
@@ -18,6 +20,8 @@ from scorecard.measures.slices import Slice
 from scorecard.measures.sql import literal
 from scorecard.measures.states.additive import Amount
 
+NOWHERE: Slice = ("", "")
+"""Where values count that name nothing."""
 Lines = dict[tuple[str, Grain], dict[Key, dict[Slice | None, Any]]]
 SlicesOf = Callable[[str, str], Sequence[Slice]]
 """(state, raw split value) → the slices in which its rows count."""
@@ -31,33 +35,53 @@ def read_whole(keeping: Keeping, asked: Mapping[Grain, Sequence[str]], slices_of
     names = list(dict.fromkeys(name for states in asked.values() for name in states))
     if not names:
         return {}
-    frame = keeping.query(_sql(asked, {name: number for number, name in enumerate(names)}))
-    found: Lines = {}
-    memory: dict[tuple[int, str], Sequence[Slice]] = {}
-    lines: dict[int, dict[Key, dict[Slice | None, Any]]] = {}
-    for place, grain, name in (
-        (len(GRAINS) * n + GRAINS.index(g), g, names[n]) for n in range(len(names)) for g in asked
+    frame = keeping.query(_sql(asked, {name: number for number, name in enumerate(names)})).sort("place", "day", "hour")
+    found: Lines = {(name, grain): {} for grain, states in asked.items() for name in states}
+    columns = [_numbers(frame, key) for key in Amount._fields]
+    amounts: list[Amount] = list(map(tuple.__new__, repeat(Amount), zip(*columns, strict=True)))
+    places, raws, keys = frame["place"].to_list(), frame["slice"].to_list(), _keys(frame)
+    named = [_Named(partial(slices_of, name)) for name in names]
+    at = 0
+    for size in (
+        frame.select(pl.struct("place", "day", "hour").rle_id()).to_series().rle().struct.field("len").to_list()
     ):
-        if name in asked[grain]:
-            lines[place] = found[name, grain] = {}
-    amounts = map(Amount._make, zip(*(_numbers(frame, key) for key in Amount._fields), strict=True))
-    places, raws = frame["place"].to_list(), frame["slice"].to_list()
-    for place, key, raw, amount in zip(places, _keys(frame), raws, amounts, strict=True):
-        at = lines[place]
-        line = at.get(key)
-        if line is None:
-            line = at[key] = {}
-        if raw is None:
-            line[None] = amount
-            continue
-        number = place // len(GRAINS)
-        slices = memory.get((number, raw))
-        if slices is None:
-            slices = memory[number, raw] = slices_of(names[number], raw)
-        for slice_ in slices:
-            before = line.get(slice_)
-            line[slice_] = amount if before is None else before.plus(amount)
+        number, grain = divmod(places[at], len(GRAINS))
+        line = named[number].line(raws[at : at + size], amounts[at : at + size])
+        found[names[number], GRAINS[grain]][keys[at]] = line
+        at += size
     return found
+
+
+class _Named:
+    """The slices of one state's raw split values. Nearly always each names one, and no two the same."""
+
+    __slots__ = ("_known", "_of", "_single")
+
+    def __init__(self, slices_of: Callable[[str], Sequence[Slice]]) -> None:
+        self._of = slices_of
+        self._known: dict[str | None, Sequence[Slice | None]] = {None: (None,)}
+        self._single: dict[str | None, Slice | None] = {None: None}
+
+    def line(self, raws: Sequence[str | None], amounts: Sequence[Amount]) -> dict[Slice | None, Any]:
+        """What some raw values (None: the whole) come to, by slice."""
+        for raw in raws:
+            if raw is not None and raw not in self._known:
+                slices = self._known[raw] = self._of(raw)
+                if not slices or (len(slices) == 1 and slices[0] not in self._single.values()):
+                    self._single[raw] = slices[0] if slices else NOWHERE
+        line: dict[Slice | None, Any]
+        try:
+            line = dict(zip(map(self._single.__getitem__, raws), amounts, strict=True))
+        except KeyError:
+            line = {}
+        else:
+            line.pop(NOWHERE, None)
+            return line
+        for raw, amount in zip(raws, amounts, strict=True):
+            for slice_ in self._known[raw]:
+                before = line.get(slice_)
+                line[slice_] = amount if before is None else before.plus(amount)
+        return line
 
 
 def _sql(asked: Mapping[Grain, Sequence[str]], numbers: Mapping[str, int]) -> str:

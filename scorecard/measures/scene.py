@@ -14,8 +14,18 @@ from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.targets import Versus
 from scorecard.measures.compare import PREVIOUS, YEAR_AGO, mean
 from scorecard.measures.cuts import INSTANT, Cut, Known
-from scorecard.measures.derive import bag_cell, base_cell, base_maker, change_cell, formula_cell, lost_in, made_of
+from scorecard.measures.derive import (
+    bag_cell,
+    base_cell,
+    base_maker,
+    change_cell,
+    formula_cell,
+    lost_in,
+    made_of,
+    open_names,
+)
 from scorecard.measures.elapsed import elapsed
+from scorecard.measures.entire import Entire, Sums
 from scorecard.measures.grid import Cells as Numbers
 from scorecard.measures.levels import Levels
 from scorecard.measures.makers import Maker
@@ -58,6 +68,7 @@ class Scene:
     kept: dict[SeriesKey, Series] = field(default_factory=dict)
     _reads: dict[SeriesKey, Read] = field(default_factory=dict)
     kept_cuts: dict[SeriesKey, Mapping[Period, Cell]] = field(default_factory=dict)
+    _entire: Entire = field(default_factory=Entire)
 
     @property
     def here(self) -> Mapping[str, Here]:
@@ -97,7 +108,15 @@ class Scene:
             return kept.cells
         if isinstance(maker, Windows):
             return maker.whole(self, one, slice_, span)
-        return Cells(len(span), self._read_any(one, grain, slice_, span))
+        return Cells(
+            len(span),
+            self._read_any(one, grain, slice_, span),
+            lambda: self._entire.line(self, one, grain, slice_),
+        )
+
+    def sums(self, state: str, slice_: Slice | None) -> Sums:
+        """What the days of an additive state come to, over any stretch of them."""
+        return self._entire.sums(self, state, slice_)
 
     def _read_any(self, one: Lowered, grain: Grain, slice_: Slice | None, span: Span) -> Read:
         if not one.parts:
@@ -248,7 +267,7 @@ class Scene:
             others = self.spans.others(period, PREVIOUS if function == "previous" else YEAR_AGO)
             return read(name, others[0]) if others else None
 
-        return made_of(self.plan, formula_cell(tree, look, lambda: lost_in(tree, look)), parts)
+        return made_of(self.plan, formula_cell(tree, look, lambda: lost_in(open_names(tree), look)), parts)
 
     def _part(self, name: str, grain: Grain, slice_: Slice | None, period: Period, running: Period | None) -> Cell:
         if running is None or period is running or period == running:

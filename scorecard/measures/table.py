@@ -21,12 +21,14 @@ NOWHERE: frozenset[int] = frozenset()
 
 
 class Cells(Sequence[Cell]):
-    """So many cells; ``make`` gives that of a place."""
+    """So many cells; ``make`` gives that of a place, ``whole`` all of them at once (None: it cannot)."""
 
-    __slots__ = ("_known", "_make", "_size")
+    __slots__ = ("_known", "_make", "_size", "_whole")
 
-    def __init__(self, size: int, make: Callable[[int], Cell]) -> None:
-        self._size, self._make = size, make
+    def __init__(
+        self, size: int, make: Callable[[int], Cell], whole: Callable[[], Sequence[Cell] | None] = lambda: None
+    ) -> None:
+        self._size, self._make, self._whole = size, make, whole
         self._known: dict[int, Cell] = {}
 
     def __len__(self) -> int:
@@ -42,7 +44,11 @@ class Cells(Sequence[Cell]):
         return self._at(range(self._size)[index])
 
     def __iter__(self) -> Iterator[Cell]:
-        return map(self._at, range(self._size))
+        known = self._known
+        if len(known) < self._size // 2:
+            for place, cell in enumerate(self._whole() or ()):
+                known.setdefault(place, cell)
+        return map(known.__getitem__ if len(known) == self._size else self._at, range(self._size))
 
     def _at(self, place: int) -> Cell:
         found = self._known.get(place)

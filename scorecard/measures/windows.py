@@ -25,7 +25,7 @@ from scorecard.measures.plan import Bag, Lowered, Plan
 from scorecard.measures.ranges import DAY, until_moment
 from scorecard.measures.slices import Slice
 from scorecard.measures.spans import EMPTY, Span, Spans, days_up_to, last_day, reach, window_first
-from scorecard.measures.states.additive import NOTHING, Amount, Totals
+from scorecard.measures.states.additive import NOTHING, Amount
 from scorecard.measures.states.bags import questions, together
 from scorecard.measures.states.rows import Piece, Rows
 from scorecard.measures.states.stretches import Line
@@ -35,8 +35,6 @@ from scorecard.measures.values import Cell, SeriesKey
 if TYPE_CHECKING:
     from scorecard.measures.scene import Scene
 
-FEW_WINDOWS = 8
-"""Of more windows than these the days are added up once, from the first to the last."""
 WINDOWS_AT_ONCE = 400
 """So many windows are asked for in one statement at most."""
 Look = Callable[[str, str], float | None]
@@ -190,18 +188,18 @@ class Windows:
     def _added_up(
         self, scene: Scene, part: Lowered, slice_: Slice | None, asked: Mapping[int, Window]
     ) -> dict[int, Cell]:
-        """From the kept days, each added once as long as the window only grows or moves on."""
+        """From the kept days, each added once as long as the window only grows or moves on; windows that together are longer
+        than all days are differences of sums from the first day on."""
         (states,) = [names for _, names in scene.needs.states_at(part, "day")]
         lines = [scene.amounts.get((name, "day"), {}) for name in states]
         reversible = all(atom.fold in ("count", "sum") for atom in part.atoms)
         made = base_maker(part)
-        if reversible and len(asked) > FEW_WINDOWS:
-            first, until = min(w.first for w in asked.values()), max(w.until for w in asked.values())
-            days = [date.fromordinal(n) for n in range(first.toordinal(), until.toordinal())]
-            totals = [Totals(line[day].get(slice_) if day in line else None for day in days) for line in lines]
+        long = sum((window.until - window.first).days for window in asked.values())
+        if reversible and len(asked) > 1 and long > min(map(len, lines)):
+            totals = [scene.sums(name, slice_) for name in states]
             return {
-                index: made([total.between((w.first - first).days, (w.until - first).days) for total in totals])
-                for index, w in asked.items()
+                index: made([total.between(window.first, window.until) for total in totals])
+                for index, window in asked.items()
             }
         found: dict[int, Cell] = {}
         sums, done = [NOTHING] * len(lines), Window(date.min, date.min)

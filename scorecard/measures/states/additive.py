@@ -221,6 +221,12 @@ def _listed(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame({key: list(compress(values, kept)) for key, values in columns.items()}, schema=SCHEMA)
 
 
+def small(rows: pl.DataFrame) -> pl.DataFrame:
+    """The same with sums as plain integers where all of them fit: to Python that is far quicker than decimals."""
+    plain = rows.with_columns(pl.col("a", "b").cast(pl.Int64, strict=False))
+    return rows if plain["a"].null_count() or plain["b"].null_count() else plain
+
+
 def _stored(frame: pl.DataFrame, key: str, index: int) -> pl.Expr:
     """One column of a state, with what its atom does not have filled in."""
     given = pl.col(f"{key}_{index}") if f"{key}_{index}" in frame.columns else pl.lit(None)
