@@ -34,6 +34,7 @@ OWN = ("all", "weeks")
 
 def product(folder: Path, *, weeks: bool, memory_limit: str) -> tuple[dict[str, float], Cells]:
     """What the product spends on everything, and its weekly cells by team."""
+    import scorecard.book.sqlparse  # noqa: F401  # what is loaded when it is needed is there before, as with the peers
     from benchmarks.tickets import NOW, book
     from scorecard.ground.clock import FixedClock
     from scorecard.measures import lowering

@@ -16,7 +16,7 @@ from scorecard.book.model.metric import Split
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import Grain
 from scorecard.measures.place import Here, touched_ranges
-from scorecard.measures.plan import Atom, Bag, Plan, Scan, state_id
+from scorecard.measures.plan import ALL_ROWS, Atom, Bag, Plan, Scan, state_id
 from scorecard.measures.ranges import (
     DAY,
     Range,
@@ -94,7 +94,8 @@ class Counting:
     """One source's recount. ``fresh`` names the states whose kept numbers are good but for the touched days; ``skipped``
     those not to be tried. ``plain``: what does not add up is asked of the engine, each grain by itself. ``days`` gives the
     touched days of some time columns, ``later`` more days of a scan. What fails is in ``broken``: state → problem. ``again``:
-    the days in which a scan was counted again. ``stretches``: those of which quantiles will be asked for next.
+    the days in which a scan was counted again. ``by_day``: time column → rows of each day, if counted. ``stretches``: those of
+    which quantiles will be asked for next.
     """
 
     engine: Engine
@@ -113,6 +114,7 @@ class Counting:
     broken: dict[str, Problem] = field(default_factory=dict)
     seen: dict[Scan, set[str | None]] = field(default_factory=dict)
     again: dict[Scan, frozenset[date]] = field(default_factory=dict)
+    by_day: dict[str, Mapping[date, int]] = field(default_factory=dict)
     stretches: Callable[[], Mapping[Bag, Collection[tuple[date, date]]]] = dict
 
     def _run(
@@ -174,10 +176,18 @@ class Counting:
                 bounds = None if job.ranges is None else self._bounds(job.scan.fine, job.ranges)
                 self.pending.drop("additive", job.names, bounds)
                 self.pending.additive.append(as_rows(own, job.names))
+                self._note_days(job, own)
                 if job.scan.split is not None:
                     seen = set(own["slice"].unique().to_list())
                     self.seen.setdefault(job.scan, set()).update(seen)
                     self.raws.setdefault(job.scan.split, set()).update(raw for raw in seen if raw is not None)
+
+    def _note_days(self, job: ScanJob, answer: pl.DataFrame) -> None:
+        """Remembers how many rows there are on each day, where all of them were counted."""
+        scan, atoms = job.scan, tuple(job.atoms.values())
+        if job.ranges is None and ALL_ROWS in atoms and not scan.fine and scan.closed is None and scan.line is None:
+            rows = answer.group_by("bucket").agg(pl.col(f"n_{atoms.index(ALL_ROWS)}").sum())
+            self.by_day[scan.time] = {bucket.date(): n for bucket, n in rows.rows()}
 
     def _bounds(self, fine: bool, ranges: tuple[Range, ...]) -> Bounds:
         """Days as bounds of buckets: hours are kept as moments in UTC, all else by local day."""

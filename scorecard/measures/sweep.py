@@ -71,7 +71,8 @@ class Columns:
 class Sweep:
     """The pass for some bags of one time column and split, each at its grains (no hours). ``fused``: see ``states.ranks``.
 
-    ``stretches``: bag → days from one to before another; what is to be remembered of its quantile in them is then in ``windows``.
+    ``by_day``: how many rows there are on each day, where that is known. ``stretches``: bag → days from one to before another;
+    what is to be remembered of its quantile in them is then in ``windows``.
     """
 
     engine: Engine
@@ -81,6 +82,7 @@ class Sweep:
     slices: Slices
     fused: bool
     stretches: Mapping[Bag, Collection[tuple[date, date]]]
+    by_day: Mapping[date, int] | None = None
     windows: dict[Place, Mapping[Slice | None, Window]] = field(default_factory=dict)
     _rows: list[Result] = field(default_factory=list)
 
@@ -189,14 +191,10 @@ class Sweep:
         last = len(days.begins) - 1
         if self.here.standing.rows <= ROWS_IN_HAND:
             return [(0, last)]
-        day = day_of(self.axis)
-        counts = self.engine.query(
-            f"SELECT CAST({day} - {day_literal(days.first)} AS UINTEGER) AS day, count(*) AS n FROM {self.here.table} AS {ROWS} "
-            f"WHERE {within(day, ((days.first, day_at(days, last)),))} GROUP BY 1"
-        )
-        rows = [0] * last
-        for segment, n in zip(days.of_day.gather(counts["day"]).to_list(), counts["n"].to_list(), strict=True):
-            rows[segment] += n
+        rows, of_day = [0] * last, days.of_day.to_list()
+        for day, n in (self._days(days) if self.by_day is None else self.by_day).items():
+            if 0 <= (place := (day - days.first).days) < len(of_day):
+                rows[of_day[place]] += n
         if max(rows) > MOST_IN_HAND:
             return None
         found, begin, many = [], 0, 0
@@ -206,6 +204,12 @@ class Sweep:
                 begin, many = segment, 0
             many += n
         return [*found, (begin, last)]
+
+    def _days(self, days: Days) -> dict[date, int]:
+        """How many rows there are on each day."""
+        day, ranges = day_of(self.axis), ((days.first, day_at(days, len(days.begins) - 1)),)
+        sql = f"SELECT {day} AS day, count(*) AS n FROM {self.here.table} AS {ROWS} WHERE {within(day, ranges)} GROUP BY 1"
+        return dict(self.engine.query(sql).rows())
 
     def _sql(self, days: Days, code: Coded, columns: Columns, ranges: Sequence[Range]) -> str:
         """A portion: ``day`` and ``code`` as the layout numbers them, and the columns."""
