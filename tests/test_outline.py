@@ -141,3 +141,12 @@ def test_a_check_loads_no_sql_parser_and_no_engine(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(book), str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.stdout.splitlines()[-1] == "0 []", done.stdout + done.stderr
+
+
+def test_a_preview_loads_nothing_that_only_loads_and_pages_need() -> None:
+    code = (
+        "import sys, scorecard.cli.product, scorecard.cli.preview, scorecard.desk.preview\n"
+        "print(sorted({'pyarrow.compute', 'requests', 'dash', 'flask', 'apscheduler', 'plotly'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "[]\n", done.stdout + done.stderr

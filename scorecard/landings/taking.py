@@ -12,7 +12,6 @@ from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from connectors.contract import Batch, Rejected
 from connectors.redaction import telling
@@ -135,6 +134,8 @@ class Taking:
                     path.unlink(missing_ok=True)
 
     def _masked(self, batch: pa.RecordBatch, found: list[int]) -> pa.RecordBatch:
+        import pyarrow.compute as pc  # only a load needs it
+
         for secret in self._hidden:
             for number, field in enumerate(batch.schema):
                 if not pa.types.is_string(field.type):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from connectors.contract import Scan, ScanFailed
 from scorecard.warehouse.changes import one
@@ -38,6 +37,8 @@ class Rising:
     def see(self, keys: pa.Array) -> None:
         if not self.holds or not len(keys):
             return
+        import pyarrow.compute as pc  # a tenth of a second that only a load needs
+
         first = keys[0]
         steps = pc.all(pc.less(keys[:-1], keys[1:]), skip_nulls=False, min_count=0).as_py()
         joined = self.last is None or pc.less(self.last, first).as_py()
@@ -186,6 +187,8 @@ class _Passing:
             self._line += batch.num_rows
             typed = pa.RecordBatch.from_arrays(columns, schema=schema)
             if odd.true_count:
+                import pyarrow.compute as pc
+
                 self.odd += odd.true_count
                 typed = typed.filter(pc.invert(odd))
             if self._key is not None:
