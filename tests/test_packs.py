@@ -36,7 +36,7 @@ def needs(pack: str) -> dict[str, dict[str, str]]:
 @pytest.mark.parametrize("pack", shipped())
 def test_every_number_is_as_counted_by_hand(pack: str, tmp_path: Path) -> None:
     scenario = f"../packs/{pack}"
-    now, expected = load(scenario)
+    now, expected, _ = load(scenario)
     status, out, err = run(scenario, tmp_path, now, "refresh")
     assert status == 0, err
     assert {load["outcome"] for load in json.loads(out)["loads"]} == {"ok"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -98,30 +99,48 @@ def check_slice(expected: dict[str, Any], reading: dict[str, Any]) -> None:
     assert "grain" not in expected or reading["grain"] == expected["grain"]
 
 
-def load(scenario: str) -> tuple[str, list[dict[str, Any]]]:
-    """(now, readings), every scalar as text: 2026-03-01 is a label here and not a date."""
+def load(scenario: str) -> tuple[str, list[dict[str, Any]], list[dict[str, Any]]]:
+    """(now, readings, what happens then), every scalar as text: 2026-03-01 is a label here and not a date."""
     told = yaml.load((FOLDER / scenario / "expected.yaml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
-    return told["now"], told["readings"]
+    return told["now"], told["readings"], told.get("then", [])
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_scenario(scenario: str, tmp_path: Path) -> None:
-    now, expected = load(scenario)
-    status, out, err = run(scenario, tmp_path, now, "refresh")
+    now, expected, then = load(scenario)
+    folder, data = scenario, tmp_path / "data"
+    if then:  # files change, so the company is copied
+        folder = str(shutil.copytree(FOLDER / scenario, tmp_path / "company"))
+    status, out, err = run(folder, data, now, "refresh")
     assert status == 0, err
     assert {load["outcome"] for load in json.loads(out)["loads"]} == {"ok"}
-    seen = readings_of(scenario, tmp_path, now, expected)
+    compare(folder, data, now, expected)
+    for step in then:
+        for name, becomes in step.get("files", {}).items():
+            shutil.copyfile(Path(folder) / becomes, Path(folder) / name)
+        words = step["do"].split()
+        status, out, err = run(folder, data, step["now"], *words, *(() if words[0] == "refresh" else ("--by", "Ana")))
+        outcomes = {load["outcome"] for load in json.loads(out)["loads"]} if words[0] == "refresh" else {"ok"}
+        assert outcomes == {step.get("outcome", "ok")}, (step, err)
+        assert status == (1 if outcomes & {"held", "failed"} else 0), err
+        compare(folder, data, step["now"], step["readings"])
+
+
+def compare(scenario: str, data: Path, now: str, expected: list[dict[str, Any]]) -> None:
+    seen = readings_of(scenario, data, now, expected)
     wrong: list[str] = []
     for each, reading in zip(expected, seen, strict=True):
         check_slice(each, reading)
         wrong += differences(each, reading)
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, "\n".join([now, *wrong])
 
 
 def test_there_are_scenarios() -> None:
     assert len(SCENARIOS) >= 10
     for scenario in SCENARIOS:
-        unknown = {key for each in load(scenario)[1] for key in each} - SELECTS - NUMBERS - FLAGS
+        _, first, then = load(scenario)
+        every = [*first, *(each for step in then for each in step["readings"])]
+        unknown = {key for each in every for key in each} - SELECTS - NUMBERS - FLAGS
         assert unknown <= {"status", "judged", "reason", "because", "text", "start", "end"}, scenario
 
 
@@ -147,7 +166,7 @@ def test_a_wrong_value_would_be_seen() -> None:
 
 def test_the_same_in_a_process_of_its_own(tmp_path: Path) -> None:
     """As people run it: `python -m scorecard`."""
-    now, expected = load("band")
+    now, expected, _ = load("band")
     line = [
         sys.executable,
         "-m",
