@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes says how busy the machine is; what must be quick is timed by tests of its own.
+settings.register_profile("scorecard", deadline=None)
+settings.load_profile("scorecard")
 
 pytest_plugins = ["tests.postgres_server", "tests.mariadb_server"]
 
