@@ -272,7 +272,7 @@ def _fill(scalar: YamlText, key: str, file: BookFile, environment: Environment, 
     if _VARIABLE.sub("", scalar.text).find("${") >= 0:
         notes.error(_variable_place(scalar, scalar.text.rindex("${")), f"'{key}' holds a '${{' without its '}}'")
         missing = True
-    scalar.filled = True
+    scalar.filled, scalar.values = True, tuple(filled[1::2])
     scalar.text = "" if missing else "".join(filled) + scalar.text[end:]
     if missing:
         scalar.style = ""  # reads as a key without a value, which is reported once: here

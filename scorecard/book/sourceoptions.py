@@ -272,7 +272,7 @@ def secrets_of(node: YamlNode, fields: Fields, preset: Preset | None, notes: Not
     secret = SECRET_KEYS | (frozenset() if preset is None else preset.secrets)
     for key, scalar in _keyed_scalars("", node):
         if scalar.filled:
-            found.append(scalar.text)
+            found += [scalar.text, *scalar.values]  # a value comes back alone too, in what a server answers
         if "://" in scalar.text and "@" in scalar.text:
             found += _password(scalar.text)
         if (

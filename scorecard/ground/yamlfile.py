@@ -79,15 +79,17 @@ class YamlNode:
 
 
 class YamlText(YamlNode):
-    """A scalar. ``style`` is '' for plain, else one of ' " | >. ``filled``: the text came from the environment."""
+    """A scalar. ``style`` is '' for plain, else one of ' " | >. ``filled``: the text came from the environment; ``values``:
+    what of it did, where only parts of it did."""
 
-    __slots__ = ("filled", "style", "text")
+    __slots__ = ("filled", "style", "text", "values")
 
     def __init__(self, file: YamlFile, event: Any) -> None:
         super().__init__(file, event)
         self.text: str = event.value
         self.style: str = event.style or ""
         self.filled = False
+        self.values: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
