@@ -20,7 +20,7 @@ from scorecard.measures.states.layout import Coded, Grained
 
 BITS = 63
 """So many are told apart: one less than a number has, so that none is ever taken for negative."""
-AT_ONCE = 4_000_000
+AT_ONCE = 3_000_000
 """So many are sorted at once; of more rows than these of one period the values are counted in parts, to bound memory."""
 Count = tuple[Grain, date, str | None, Slice | None, int, int]
 """(grain, the period's first day, condition, slice, values counted, distinct ones)."""
@@ -77,22 +77,29 @@ class Once:
             ready = self._ready(grain, grained, grained.of_day.gather(known["day"]) * (1 << self._wide) + keys, done)
             yield from self._counted(grain, grained, ready)
 
-    def _ready(self, grain: Grain, grained: Grained, fresh: pl.Series, done: int | None) -> pl.Series:
+    def _ready(self, grain: Grain, grained: Grained, fresh: pl.Series, done: int | None) -> list[pl.Series]:
         """The numbers of the periods that are over; the others are held."""
-        every = [*self._held.pop(grain, []), fresh]
         over = len(grained.firsts) if done is None else bisect_right(grained.begins, done) - 1
-        if over < len(grained.firsts):
-            limit = over << self._wide
-            self._held[grain] = [late for one in every if len(late := one.filter(one >= limit))]
-            every = [one.filter(one < limit) for one in every]
-        return pl.concat(every) if len(every) > 1 else every[0]
+        limit = over << self._wide
+        ready: list[pl.Series] = []
+        held: list[pl.Series] = []
+        for one in (*self._held.pop(grain, ()), fresh):
+            if over < len(grained.firsts) and (one >= limit).any():
+                held.append(one.filter(one >= limit))
+                ready.append(one.filter(one < limit))
+            else:
+                ready.append(one)
+        self._held[grain] = held
+        return ready
 
-    def _counted(self, grain: Grain, grained: Grained, ready: pl.Series) -> Iterator[Count]:
+    def _counted(self, grain: Grain, grained: Grained, ready: Sequence[pl.Series]) -> Iterator[Count]:
         """What the periods came to: equal values are in the same part, so that the parts add up."""
-        parts = -(-len(ready) // AT_ONCE)
+        parts = -(-sum(map(len, ready)) // AT_ONCE)
         found: dict[tuple[int, str | None, Slice | None], tuple[int, int]] = {}
         for part in range(parts):
-            some = ready if parts == 1 else ready.filter((ready // (1 << self._low)) % parts == part)
+            some = pl.concat(
+                ready if parts == 1 else [one.filter((one // (1 << self._low)) % parts == part) for one in ready]
+            )
             for place, n, once in self._counts(some.sort()) if len(some) else ():
                 before = found.get(place, (0, 0))
                 found[place] = before[0] + n, before[1] + once

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import polars as pl
@@ -13,7 +13,7 @@ from scorecard.measures.slices import Slice
 from scorecard.measures.states.layout import Coded, Days, segment_at
 from scorecard.measures.states.ranks import Run, quantile, window
 from scorecard.measures.states.settled import ALL_OF, margin_of
-from scorecard.measures.states.stretches import Window
+from scorecard.measures.states.stretches import NOTHING, Window
 
 Found = tuple[Grain, date, Slice | None, int, int, tuple[float | None, ...]]
 """(grain, the period's first day, slice, values counted, values not finite, its quantiles)."""
@@ -72,6 +72,8 @@ class Runs:
                 margin = margin_of(days, n)
             if n:
                 found[slice_] = tuple(window(runs, n, bad, q, margin if n > ALL_OF else None) for q in self.qs)
+            elif bad:
+                found[slice_] = (replace(NOTHING, bad=bad),) * len(self.qs)
         return found
 
     def _sort(self, rows: pl.DataFrame) -> None:
