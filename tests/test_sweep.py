@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from scorecard.measures import sweep
 from scorecard.measures.states import once, ranks, settled
 from scorecard.measures.states.layout import coded, days_laid_out
 from scorecard.measures.states.ranks import Run
+from scorecard.measures.states.runs import Runs
 from tests.measuring import BY_TEAM, World, distinct, metric, moment, quantile
 
 COLUMNS = {
@@ -147,6 +149,20 @@ def test_split_values_of_a_slice_follow_each_other() -> None:
             place = layer[n]
             assert place == len(named) or named[place] in slices[raw]
     assert coded({"x": [("team", "a"), ("team", "b")], "y": [("team", "b"), ("team", "a")]}) is None
+
+
+def test_what_is_not_finite_counts_in_a_window_that_holds_nothing_else() -> None:
+    first, until = moment("2026-03-02 00:00").date(), moment("2026-03-09 00:00").date()
+    days, code = days_laid_out(Calendar("Europe/Berlin"), first, until, ("week",)), coded({"a": [("team", "a")]})
+    assert code is not None
+    runs = Runs([0.5], ("week",), days, code, fused=True, stretches=[(first, until)])
+    found = list(runs.take(pl.DataFrame({"cell": [0, 1], "v": [2.0, float("inf")]}), 2))
+    assert [(slice_, n, bad) for _, _, slice_, n, bad, _ in found] == [(None, 1, 1), (("team", "a"), 0, 1)]
+    windows = runs.windows[first, until]
+    assert [(s, w.n, w.bad, list(w.values)) for s, (w,) in windows.items()] == [
+        (None, 1, 1, [2.0]),
+        (("team", "a"), 0, 1, []),
+    ]
 
 
 def test_segments_lie_in_one_period_of_every_grain() -> None:
