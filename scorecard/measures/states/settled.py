@@ -18,8 +18,9 @@ from typing import NamedTuple
 import polars as pl
 
 from scorecard.measures.plan import Bag
+from scorecard.measures.ranges import day_of, within
 from scorecard.measures.slices import Slice
-from scorecard.measures.sql import literal
+from scorecard.measures.sql import ROWS, literal
 from scorecard.measures.states.additive import finite
 from scorecard.measures.states.rows import Piece, Rows, Slices, guarded
 from scorecard.measures.states.stretches import NOTHING, Distinct, Line, Quantile, Seen, Window, between_values
@@ -35,6 +36,8 @@ ALL_OF = 10_000
 """Of so few values all are kept."""
 LONGEST_TAIL = 8
 """Days after which the settled days are looked at anew."""
+MOST_CLOSED = 2 * LONGEST_TAIL
+"""Days that are added to those that were settled before; where more have closed, all are looked at anew."""
 FROM_ROWS = 500
 """Periods of fewer rows are read whole: that is quicker."""
 
@@ -150,6 +153,8 @@ class Settled:
             )
             return list(zip((bag.id for bag in bags), made, strict=True))
 
+        if not all(place in self._windows for place in places):
+            self._extend(bags, rows, slices, stretch, name)
         if all(place in self._windows for place in places):
             if all(
                 self._windows[place].get(s, NOTHING).holds(bag.q or 0.0, tail.most(s))
@@ -162,6 +167,21 @@ class Settled:
                 return found
         self._settle_windows(bags, rows, slices, stretch, {slice_: tail.most(slice_) for slice_ in tail.bits})
         return lines()
+
+    def _extend(self, bags: Sequence[Bag], rows: Rows, slices: Slices, stretch: Stretch, name: str) -> None:
+        """Takes the days that have closed since into the windows of some days before them: none of their rows is read again."""
+        first, split = stretch.first, stretch.split
+        begun = [{s for state, begin, s in self._windows if (state, begin) == (bag.id, first)} for bag in bags]
+        before = max((s for s in set.intersection(*begun) if s < split), default=None)
+        if before is None or (split - before).days > MOST_CLOSED:
+            return
+        closed = self.tails.tail(bags[0], rows, slices, (before, split), None)
+        if closed.knows(name):
+            for bag in bags:
+                old = self._windows[bag.id, first, before]
+                self._windows[bag.id, first, split] = {
+                    slice_: old.get(slice_, NOTHING).extended(*closed.numbers(name, slice_)) for slice_ in closed.bits
+                }
 
     def _settle_windows(
         self, bags: Sequence[Bag], rows: Rows, slices: Slices, stretch: Stretch, most: Mapping[Slice | None, int]
@@ -231,8 +251,40 @@ class Settled:
         known = self._seen.get(place)
         if known is None or (known.only is not None and known.only != tail.days):
             whole = known is not None or stretch.before is None
-            known = self._seen[place] = self._settle_values(bag, rows, slices, stretch, None if whole else tail.days)
+            counts = None if whole else self._counts_before(bag, rows, slices, stretch)
+            if counts is None:
+                known = self._settle_values(bag, rows, slices, stretch, None if whole else tail.days)
+            else:
+                known = Seen(self._values_again(bag, rows, slices, stretch), counts, tail.days)
+            self._seen[place] = known
         return known
+
+    def _counts_before(
+        self, bag: Bag, rows: Rows, slices: Slices, stretch: Stretch
+    ) -> dict[Slice | None, tuple[int, int]] | None:
+        """Slice → (values, distinct ones) of the settled days, where it was known what the ones closed last would add."""
+        begun = [s for state, begin, s in self._seen if (state, begin) == (bag.id, stretch.first) and s < stretch.split]
+        before = max(begun, default=None)
+        if before is None or (stretch.split - before).days > MOST_CLOSED:
+            return None
+        seen = self._seen[bag.id, stretch.first, before]
+        closed = self.tails.tail(bag, rows, slices, (before, stretch.split), None)
+        if not closed.knows(self.tails.name_of(bag)) or seen.only not in (None, closed.days):
+            return None
+        line = Distinct(seen, closed, self.tails.name_of(bag))
+        return {slice_: (n, int(x or 0)) for slice_, (n, _, x) in line.items()}
+
+    def _values_again(self, bag: Bag, rows: Rows, slices: Slices, stretch: Stretch) -> pl.DataFrame:
+        """Which values of the cut day were there on the settled days, and in which slices."""
+        value, days = self.tails.value(bag, rows), ((stretch.first, stretch.split),)
+        source = self.tails.masked(bag, rows, slices, days, (f"{value} AS v",))
+        asked = within(day_of(rows.time), ((stretch.split, stretch.until),))
+        words = dict.fromkeys(word_of(bit) for bit in self.tails.bits(bag, slices).values())
+        masks = ", ".join(f"bit_or({word}) AS {word}" for word in words)
+        return self.engine.query(
+            f"SELECT v, {masks} FROM ({source}) AS s WHERE v IN (SELECT {value} FROM {rows.table} AS {ROWS} WHERE {asked}) "
+            "GROUP BY v"
+        ).sort("v")
 
     def _settle_values(
         self, bag: Bag, rows: Rows, slices: Slices, stretch: Stretch, only: tuple[Day, ...] | None

@@ -34,6 +34,15 @@ class Window:
             self.below + len(self.values) == self.n or high <= len(self.values) - 2
         )
 
+    def extended(self, more: array[float], bad: int) -> Window:
+        """The window of these values and some more, sorted ones, with so many that are not finite; it lies where it lay."""
+        if not self.n:
+            return Window(len(more), self.bad + bad, 0, more)
+        under = bisect_left(more, self.values[0]) if self.below else 0
+        top = bisect_right(more, self.values[-1]) if self.below + len(self.values) < self.n else len(more)
+        values = array("d", sorted([*self.values, *more[under:top]])) if top > under else self.values
+        return Window(self.n + len(more), self.bad + bad, self.below + under, values)
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
