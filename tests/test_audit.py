@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scorecard.board.publish import Publisher
-from scorecard.book.model.metric import Stock
+from scorecard.book.model.metric import Age, Stock
 from scorecard.book.model.organization import Organization
 from scorecard.ground.clock import FixedClock
 from scorecard.ground.periods.calendar import Calendar
@@ -34,6 +34,8 @@ METRICS = (
     metric("median", quantile("minutes"), split=BY_TEAM),
     metric("values", distinct("minutes"), split=BY_TEAM),
     metric("open", Stock("created_at", "resolved_at"), split=BY_TEAM),
+    metric("age", Age("created_at", "resolved_at"), unit="h", split=BY_TEAM),
+    metric("old", Age("created_at", "resolved_at", None, 86_400), grain="day"),
 )
 
 
@@ -107,6 +109,8 @@ TAMPERED = {
     "median": "UPDATE meter.bags SET x = x + 1e-9 WHERE state = '{}' AND bucket = TIMESTAMP '2026-03-02' AND kind = ''",
     "values": "INSERT INTO meter.bags SELECT * FROM meter.bags WHERE state = '{}' AND grain = 'week'",
     "open": "INSERT INTO meter.additive SELECT * FROM meter.additive WHERE state = '{}' AND bucket = TIMESTAMP '2026-03-05'",
+    "age": "UPDATE meter.bags SET x = x + 1e-9 WHERE state = '{}' AND grain = 'week' AND kind = ''",
+    "old": "DELETE FROM meter.bags WHERE state = '{}' AND grain = 'day' AND bucket = TIMESTAMP '2026-03-05'",
 }
 
 

@@ -7,7 +7,7 @@ from array import array
 from datetime import timedelta
 from unittest import mock
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scorecard.measures.run import Meter
@@ -19,6 +19,7 @@ from tests.test_incremental import assert_equal, world
 VALUES = st.lists(st.integers(-9, 9).map(float), max_size=25).map(sorted)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(VALUES, st.integers(0, 25), st.integers(0, 25), st.lists(VALUES, max_size=3), VALUES)
 def test_a_window_with_more_values_ranks_as_all_of_them(
     settled_: list[float], low: int, high: int, closed: list[list[float]], tail: list[float]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from unittest import mock
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scorecard.warehouse import traces
@@ -16,6 +16,7 @@ DAYS = st.frozensets(st.integers(0, 12).map(lambda n: FIRST + timedelta(days=n))
 LOADS = st.lists(st.tuples(st.sets(st.sampled_from(["created", "closed"]), min_size=1), DAYS, st.integers(0, 9)))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(LOADS, st.integers(2, 8))
 def test_all_days_that_were_touched_since_a_generation_are_known_or_none(
     loads: list[tuple[set[str], frozenset[date], int]], most: int

@@ -52,12 +52,16 @@ class Aging:
             else:
                 self.pending.bags += answer
 
+    def first_bucket(self, one: Ages, grain: Grain) -> datetime | None:
+        """The first of the closed periods at whose ends it would be counted, as it is kept; None: there are none."""
+        closed = self._closed(one, grain, None)
+        return _bucket(first_key(self.here, grain, closed[0].first)) if closed else None
+
     def _drop(self, name: str, grain: Grain, since: date | None) -> None:
         if since is None:
             self.pending.drop("bags", [name])
             return
-        first = first_key(self.here, grain, since)
-        begin = first if isinstance(first, datetime) else datetime.combine(first, time())
+        begin = _bucket(first_key(self.here, grain, since))
         self.pending.drop("bags", [name], [(begin, datetime.combine(date.max, time()))], grain)
 
     def _of_items(self, ages: Sequence[Ages], since: date | None) -> list[pl.DataFrame]:
@@ -98,6 +102,10 @@ class Aging:
         most = max(1, min(MET_AT_ONCE // (still_open + 1), 1000))
         for run in even_runs(periods) if periods[0].grain == "hour" else [list(periods)]:
             yield from (run[at : at + most] for at in range(0, len(run), most))
+
+
+def _bucket(key: date) -> datetime:
+    return key if isinstance(key, datetime) else datetime.combine(key, time())
 
 
 def first_key(here: Here, grain: Grain, since: date) -> date:

@@ -86,7 +86,7 @@ class Audited:
 
 
 def parts_of(plan: Plan, source: str) -> list[Plan]:
-    """The plan of a source cut into small ones: each scan, and each quantile or distinct count at each grain, by itself."""
+    """The plan of a source cut into small ones: each scan, and each quantile, distinct count or age at each grain, by itself."""
     scans = [
         replace(plan, scans={scan: atoms}, bags={}, ages={})
         for scan, atoms in plan.scans.items()
@@ -98,18 +98,26 @@ def parts_of(plan: Plan, source: str) -> list[Plan]:
         if bag.source == source
         for grain in grains
     ]
-    return [*scans, *bags]
+    ages = [
+        replace(plan, scans={}, bags={}, ages={one: (grain,)})
+        for one, grains in plan.ages.items()
+        if one.source == source
+        for grain in grains
+    ]
+    return [*scans, *bags, *ages]
 
 
-def kept_of(keeping: Keeping, part: Plan, states: Sequence[str]) -> Pending:
-    """What is kept of a part of a plan."""
+def kept_of(keeping: Keeping, part: Plan, states: Sequence[str], since: datetime | None = None) -> Pending:
+    """What is kept of a part of a plan; of ages what is kept of buckets from ``since`` on: of older hours and days none is
+    counted any more."""
     names = ", ".join(literal(s) for s in states)
     found = Pending()
     if part.scans:
         sql = f"SELECT {', '.join(SCHEMA)} FROM meter.additive WHERE state IN ({names})"
         found.additive.append(keeping.query(sql))
-    for grains in part.bags.values():
+    for grains in (*part.bags.values(), *part.ages.values()):
         only = f"grain IN ({', '.join(literal(g) for g in grains)})"
+        only += "" if since is None else f" AND bucket >= {moment_literal(since)}"
         found.bags.append(
             keeping.query(f"SELECT {', '.join(BAGS)} FROM meter.bags WHERE state IN ({names}) AND {only}")
         )

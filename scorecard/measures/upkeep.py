@@ -285,7 +285,11 @@ class Upkeep:
         )
         counting.scans()
         counting.bags()
-        kept = kept_of(self.keeping, part, [s for s in states if s not in counting.broken])
+        aging = Aging(self.engine, here, part, self.grid.slicing, counting.raws, self.attempt, pending)
+        aging.count([one for one in part.ages if one.id not in skipped], None)
+        sound = [s for s in states if s not in counting.broken | aging.broken]
+        begins = [aging.first_bucket(one, grain) for one, grains in part.ages.items() for grain in grains]
+        kept = kept_of(self.keeping, part, sound, begins[0] if begins else None)
         standing = self.engine.standing(here.source)
         if standing is None or standing.generation != generation:
             return None
