@@ -212,7 +212,7 @@ def kill_again_and_again(folder: Path, kills: int, seed: int, seconds: float) ->
 
 @pytest.mark.slow
 def test_a_few_kills_leave_everything_whole(tmp_path: Path) -> None:
-    kill_again_and_again(tmp_path, times(4), 7, 0.4)
+    kill_again_and_again(tmp_path, times(2), 7, 0.4)
 
 
 @pytest.mark.faults
