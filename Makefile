@@ -12,11 +12,16 @@ PORT ?= 8050
 run: $(VENV)/.run
 	@$(BIN)/python app.py --host $(HOST) --port $(PORT)
 
-test: $(VENV)/.test lint
+# The types are checked beside the tests, which leave a processor idle now and then.
+test: $(VENV)/.test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
 	@$(BIN)/python tests/browser_setup.py
 	@$(BIN)/python tests/mariadb_setup.py
-	@$(BIN)/python -m pytest -q -m alone
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone and not faults"
+	@$(BIN)/python -m pytest -q -m alone $$(grep -l 'mark\.alone' tests/*.py)
+	@$(BIN)/mypy >$(VENV)/mypy.log 2>&1 & types=$$!; \
+	  $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone and not faults"; tests=$$?; \
+	  wait $$types || { cat $(VENV)/mypy.log; exit 1; }; exit $$tests
 
 # The random histories and kills again, ten times as many: before a release, and after work on what they guard.
 long: $(VENV)/.test
