@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
 
 from scorecard.ground import heap
@@ -35,3 +37,10 @@ def test_what_stays_is_passed_over_and_garbage_before_and_after_goes() -> None:
         assert freed() is None  # without the collector
     finally:
         gc.unfreeze()
+
+
+def test_the_end_of_a_process_is_quiet() -> None:
+    """duckdb's module complains on the terminal of what it finds frozen when the interpreter ends."""
+    ended = "import duckdb; from scorecard.ground import heap; heap.settle()"
+    done = subprocess.run([sys.executable, "-c", ended], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 
 
@@ -14,3 +15,6 @@ def settle() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    # At the end the interpreter collects once more; modules that it cannot free then complain on the terminal.
+    atexit.unregister(gc.unfreeze)
+    atexit.register(gc.unfreeze)
