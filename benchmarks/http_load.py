@@ -14,28 +14,17 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-ROOT = Path(__file__).parent.parent
+from turns import turn
+
 SIZE = 100
 """Records of a page."""
 
-MEASURE = """
-import json, sys, time
-began, cpu = time.perf_counter(), time.process_time()
-rows = run(sys.argv[1], int(sys.argv[2]), sys.argv[3])
-wall, cpu = time.perf_counter() - began, time.process_time() - cpu
-peak = next(int(line.split()[1]) / 1024 for line in open('/proc/self/status') if line.startswith('VmHWM'))
-print(json.dumps([wall, cpu, peak, rows]))
-"""
 OURS = """
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,19 +51,19 @@ def load(base, house):
 CASES = {
     "bare": """
 import duckdb
-def run(base, pages, folder):
+def run(base, folder):
     return duckdb.connect(folder + '/t.duckdb').execute('select 0').fetchone()[0]
 """,
     "load": OURS
     + """
-def run(base, pages, folder):
+def run(base, folder):
     return load(base, DuckWarehouse.open(Path(folder), FixedClock(NOW))).loaded
 """,
     "again": OURS
     + """
-house = DuckWarehouse.open(Path(sys.argv[3]), FixedClock(NOW))
+house = DuckWarehouse.open(Path(sys.argv[2]), FixedClock(NOW))
 load(sys.argv[1], house)
-def run(base, pages, folder):
+def run(base, folder):
     return load(base, house).unchanged
 """,
     "dlt": """
@@ -82,7 +71,7 @@ import os
 os.environ['RUNTIME__DLTHUB_TELEMETRY'] = 'false'
 import dlt, duckdb
 from dlt.sources.rest_api import rest_api_source
-def run(base, pages, folder):
+def run(base, folder):
     source = rest_api_source({'client': {'base_url': base, 'paginator': {'type': 'cursor', 'cursor_path': 'meta.next', 'cursor_param': 'cursor'}},
         'resources': [{'name': 'ev', 'primary_key': 'id', 'write_disposition': 'replace', 'endpoint': {'path': 'records', 'data_selector': 'data'}}]})
     made = dlt.pipeline('s', pipelines_dir=folder + '/p', destination=dlt.destinations.duckdb(folder + '/t.duckdb'), dataset_name='x')
@@ -135,26 +124,6 @@ def serve(pages: int, out: Connection) -> None:
     server.serve_forever()
 
 
-def turn(case: str, python: str, base: str, pages: int) -> tuple[float, float, float]:
-    """Wall and CPU seconds and peak megabytes of one run in a process of its own."""
-    folder = tempfile.mkdtemp(prefix="http-bench-")
-    try:
-        found = subprocess.run(
-            [python, "-c", "import sys\n" + CASES[case] + MEASURE, base, str(pages), folder],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if found.returncode:
-            raise SystemExit(f"{case} failed:\n{found.stderr[-3000:]}")
-        wall, cpu, peak, rows = json.loads(found.stdout.splitlines()[-1])
-        assert case == "bare" or rows == pages * SIZE, f"{case}: {rows} rows of {pages * SIZE}"
-        return wall, cpu, peak
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def main() -> None:
     pages, rounds = (int(sys.argv[at]) if len(sys.argv) > at else usual for at, usual in ((1, 200), (2, 3)))
     cases = {case: sys.executable for case in CASES if case != "dlt"}
@@ -166,10 +135,12 @@ def main() -> None:
     server = multiprocessing.Process(target=serve, args=(pages, there), daemon=True)
     server.start()
     base = f"http://127.0.0.1:{here.recv()}"
-    found: dict[str, list[tuple[float, float, float]]] = {case: [] for case in cases}
+    found: dict[str, list[list[float]]] = {case: [] for case in cases}
     for _ in range(rounds):
         for case, python in cases.items():
-            found[case].append(turn(case, python, base, pages))
+            *spent, rows = turn(case, CASES[case], python, base)
+            assert case == "bare" or rows == pages * SIZE, f"{case}: {rows} rows of {pages * SIZE}"
+            found[case].append(spent)
     server.terminate()
     server.join()
     middle = {case: [statistics.median(values) for values in zip(*turns, strict=True)] for case, turns in found.items()}

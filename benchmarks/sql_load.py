@@ -12,16 +12,15 @@ Usage: python benchmarks/sql_load.py [rows] [rounds] [python of an environment w
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import warnings
 from pathlib import Path
 
 import psycopg
+from turns import turn
 
 ROOT = Path(__file__).parent.parent
 TABLE = """create table ev as select i::bigint as id, 'T-' || lpad(((i::bigint * 7919) % 100000)::text, 6, '0') as ticket,
@@ -30,14 +29,6 @@ TABLE = """create table ev as select i::bigint as id, 'T-' || lpad(((i::bigint *
   case when i % 5 <> 0 then timestamptz '2024-01-01 00:00+00' + i * interval '13.5 s' + (i % 977) * interval '1 min' end as closed_at,
   ((i::bigint * 37) % 1000000 / 100.0)::numeric(12, 2) as amount, (i % 1000) / 7.0::float8 as score,
   case when i % 3 = 0 then 'note ' || i || ', with "quotes"' end as note from generate_series(1, %s) i"""
-MEASURE = """
-import json, sys, time
-began, cpu = time.perf_counter(), time.process_time()
-rows = run(*sys.argv[1:])
-wall, cpu = time.perf_counter() - began, time.process_time() - cpu
-peak = next(int(line.split()[1]) / 1024 for line in open('/proc/self/status') if line.startswith('VmHWM'))
-print(json.dumps([wall, cpu, peak, rows]))
-"""
 PULL = """
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,21 +91,6 @@ def run(url, _, folder):
 }
 
 
-def turn(case: str, python: str, urls: tuple[str, str]) -> tuple[float, float, float]:
-    """Wall and CPU seconds and peak megabytes of one run in a process of its own."""
-    folder = tempfile.mkdtemp(prefix="sql-bench-")
-    try:
-        found = subprocess.run(
-            [python, "-c", CASES[case] + MEASURE, *urls, folder], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        if found.returncode:
-            raise SystemExit(f"{case} failed:\n{found.stderr[-2000:]}")
-        wall, cpu, peak, _ = json.loads(found.stdout.splitlines()[-1])
-        return wall, cpu, peak
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def measure(urls: tuple[str, str], rounds: int, peers: str | None) -> None:
     cases = {"connector": sys.executable, "load": sys.executable}
     if peers:
@@ -126,7 +102,8 @@ def measure(urls: tuple[str, str], rounds: int, peers: str | None) -> None:
         for case, python in cases.items():
             if case == "dlt" and number:  # it takes a minute and more; once is enough
                 continue
-            found[case].append(turn(case, python, urls))
+            wall, cpu, peak, _ = turn(case, CASES[case], python, *urls)
+            found[case].append((wall, cpu, peak))
             print(case, *(f"{value:.2f}" for value in found[case][-1]), flush=True)
     middle = {case: [statistics.median(values) for values in zip(*turns, strict=True)] for case, turns in found.items()}
     for case, (wall, cpu, peak) in middle.items():

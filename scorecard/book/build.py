@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -94,12 +95,15 @@ def _metrics(written: Written, notes: Notes) -> dict[str, Metric]:
     waiting = {entry.name: of for entry in written.entries("metrics") if (of := _unit_of_another(entry)) is not None}
     found = _each(written, "metrics", notes, lambda e: None if e.name in waiting else _metric(e, {}, notes))
     while waiting:
-        ready = {name for name, of in waiting.items() if of not in waiting} or set(
-            waiting
-        )  # a circle is told elsewhere
-        found |= _each(written, "metrics", notes, lambda e: _metric(e, found, notes) if e.name in ready else None)  # noqa: B023
+        # A circle is told elsewhere: then all that is left is ready.
+        ready = {name for name, of in waiting.items() if of not in waiting} or set(waiting)
+        found |= _each(written, "metrics", notes, partial(_if_ready, ready, found, notes))
         waiting = {name: of for name, of in waiting.items() if name not in ready}
     return {entry.name: found[entry.name] for entry in written.entries("metrics") if entry.name in found}
+
+
+def _if_ready(ready: Collection[str], found: Mapping[str, Metric], notes: Notes, entry: Entry) -> Metric | None:
+    return _metric(entry, found, notes) if entry.name in ready else None
 
 
 def _unit_of_another(entry: Entry) -> str | None:

@@ -38,7 +38,8 @@ def _frozen(cls: type, eq: bool) -> type:
     made.__setattr__, made.__delattr__ = _setting, _deleting
     made.__getstate__, made.__setstate__ = _pickling(names)
     made.__init__ = _init(made)
-    return made  # type: ignore[no-any-return]
+    value: type = made
+    return value
 
 
 def _setting(_: object, name: str, __: object) -> None:

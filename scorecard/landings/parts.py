@@ -49,7 +49,7 @@ class Parts:
             first = next(pieces, b"")
             ending = PLAIN if first.startswith(ALREADY_PACKED) else PACKED
             with path.open("wb") as file:
-                os.chmod(path, 0o600)  # noqa: PTH101 - what is in it is nobody else's
+                path.chmod(0o600)  # what is in it is nobody else's
                 if ending == PACKED:
                     with pa.CompressedOutputStream(file, "zstd") as packing:
                         self._pass_on(first, pieces, hashed, packing, file, most)
@@ -115,7 +115,8 @@ class Parts:
 
     def _content(self, path: Path) -> BinaryIO:
         if path.name.endswith(PACKED):
-            return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")  # type: ignore[no-any-return]
+            unpacking: BinaryIO = pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+            return unpacking
         return path.open("rb")
 
 
