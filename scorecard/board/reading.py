@@ -245,6 +245,7 @@ NO_ROWS = Quarantine()
 class SourceState:
     """One source as the board shows it: freshness, the last load and what is wrong, if anything is.
 
+    ``good_until``: the moment after which its last good load is too old; ``quiet_until``: after which its newest row is.
     ``quarantined``: rows that the table lacks because they could not be read, by whichever load; ``quarantine`` shows them.
     """
 
@@ -253,7 +254,7 @@ class SourceState:
     outcome: str | None
     loaded_at: datetime | None
     data_until: datetime | None
-    fresh_until: datetime | None
+    good_until: datetime | None
     next_run: datetime | None
     problem: str | None
     hint: str | None
@@ -264,6 +265,21 @@ class SourceState:
     future_rows: int = 0
     undated_rows: int = 0
     unassigned: tuple[str, ...] = ()
+    quiet_until: datetime | None = None
+
+    @property
+    def fresh_until(self) -> datetime | None:
+        """The moment after which its numbers of now are grey, whichever of the two ages passes first."""
+        return min((m for m in (self.good_until, self.quiet_until) if m is not None), default=None)
+
+    def fresh(self, now: datetime) -> bool:
+        """Whether its numbers of now are believed at that moment; one that was never loaded is not fresh."""
+        return self.loaded_at is not None and (self.fresh_until is None or now <= self.fresh_until)
+
+    def quiet(self, now: datetime) -> bool:
+        """Whether its loads are good, and its rows too old."""
+        good = self.good_until is None or now <= self.good_until
+        return good and self.quiet_until is not None and now > self.quiet_until
 
 
 @dataclass(frozen=True, slots=True)

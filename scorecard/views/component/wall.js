@@ -40,19 +40,25 @@
     return state[0];
   }
 
-  /* What the wall must say about its data: the oldest load, what has missed its run, what has gone stale. */
+  /* What the wall must say about its data: the oldest load, what has missed its run, what has gone stale, and whose rows are old
+     although it is loaded in time (with the oldest of their newest rows). */
   function health(sources, now) {
     let oldest = null;
+    let newest = null;
     const late = [];
     const stale = [];
+    const quiet = [];
     sources.forEach(function (source) {
       if (source.loaded !== null && (oldest === null || source.loaded < oldest)) oldest = source.loaded;
       const grace = source.next && source.loaded ? Math.max(60000, (source.next - source.loaded) * 0.5) : 60000;
       if (source.fresh !== null && now > source.fresh) stale.push(source.name);
       else if (source.loaded === null) stale.push(source.name);
-      else if (source.failed || (source.next !== null && now > source.next + grace)) late.push(source.name);
+      else if (source.quiet !== null && now > source.quiet) {
+        quiet.push(source.name);
+        if (newest === null || source.newest < newest) newest = source.newest;
+      } else if (source.failed || (source.next !== null && now > source.next + grace)) late.push(source.name);
     });
-    return { oldest: oldest, late: late, stale: stale };
+    return { oldest: oldest, newest: newest, late: late, stale: stale, quiet: quiet };
   }
 
   function Health(props) {
@@ -62,12 +68,13 @@
     const state = health(page.body.sources, now);
     const lost = props.link.state === "lost" || props.link.state === "shut";
     const alarm = page.alarms && page.alarms[0];
-    const kind = lost || (state.stale.length && !alarm) ? "loud" : alarm || state.late.length ? "late" : "fine";
+    const kind = lost || ((state.stale.length || state.quiet.length) && !alarm) ? "loud" : alarm || state.late.length ? "late" : "fine";
     let words;
     if (props.link.state === "shut") words = [h("b", { key: "b" }, "This link no longer opens this panel"), h("span", { key: "s" }, "it has expired or was revoked: ask for a new one")];
     else if (lost) words = [h("b", { key: "b" }, "Disconnected since " + S.clockTime(props.link.since + (now - Date.now()), page.timezone, false)), h("span", { key: "s" }, "these numbers are from " + S.clockTime(page.as_of, page.timezone, false) + ", " + S.ago((now - page.as_of) / 1000) + " ago")];
     else if (alarm) words = [h("b", { key: "b" }, alarm.message), h("span", { key: "s" }, "since " + S.clockTime(alarm.since, page.timezone, false))];
     else if (state.stale.length) words = [h("b", { key: "b" }, "Data is late: " + state.stale.join(", ")), h("span", { key: "s" }, state.oldest ? "last good load " + S.ago((now - state.oldest) / 1000) + " ago" : "never loaded")];
+    else if (state.quiet.length) words = [h("b", { key: "b" }, "No new rows: " + state.quiet.join(", ")), h("span", { key: "s" }, "the newest is " + S.ago((now - state.newest) / 1000) + " old")];
     else if (state.late.length) words = [h("b", { key: "b" }, "A run was missed: " + state.late.join(", ")), h("span", { key: "s" }, "loaded " + S.ago((now - state.oldest) / 1000) + " ago")];
     else words = [h("b", { key: "b" }, props.link.state === "waiting" ? "Connecting" : "Live"), h("span", { key: "s" }, state.oldest ? "data loaded " + S.ago((now - state.oldest) / 1000) + " ago" : "computed " + S.ago((now - page.as_of) / 1000) + " ago")];
     return h("div", { className: "wall-health " + kind, role: kind === "loud" ? "alert" : "status", "data-health": kind, "data-alarm": alarm ? alarm.kind : null }, h("i", { "aria-hidden": true }), words);

@@ -68,7 +68,7 @@ def _source(
         "word": said,
         "reason": "target" if status == "green" else "stale",
         "fresh": milliseconds(state.fresh_until) if status == "green" else None,
-        "stale": "No good load in time: its numbers are shown grey.",
+        "stale": _once_stale(state, zone, now),
         "because": problem or "",
         "problem": problem,
         "hint": state.hint,
@@ -79,7 +79,7 @@ def _source(
         "rows": None if state.rows is None else plain(state.rows),
         "generation": state.generation,
         "last": None if load is None else _counts(load),
-        "remarks": [*_remarks(state), *remarks_of(state.name, pulse, zone, now)],
+        "remarks": [*_quiet(state, zone, now), *_remarks(state), *remarks_of(state.name, pulse, zone, now)],
         "details": _details(state, load),
         **holds_of(board, state.name, now),
         "metrics": [{"text": m.title, "href": address.to(f"/metrics/{m.name}")} for m in used],
@@ -98,11 +98,27 @@ def _standing(state: SourceState, now: datetime) -> tuple[Status, str]:
         return ("red", "Failing") if state.problem else ("grey", "Not loaded yet")
     if state.outcome == "held":
         return "amber", "Held"
-    if state.fresh_until is not None and now > state.fresh_until:
+    if state.good_until is not None and now > state.good_until:
         return ("red", "Failing") if state.outcome == "failed" else ("grey", "Stale")
     if state.outcome == "failed":
         return "amber", "Last run failed"
+    if state.quiet(now):
+        return "grey", "No new rows"
     return "green", "Fresh"
+
+
+def _once_stale(state: SourceState, zone: str, now: datetime) -> str:
+    """What is said of a source in an open page once neither its loads nor its rows are new enough."""
+    if state.fresh_until is not None and state.fresh_until == state.quiet_until:
+        return f"No new rows since {clock_text(state.data_until, zone, now)}: numbers of later periods are shown grey."
+    return "No good load in time: its numbers are shown grey."
+
+
+def _quiet(state: SourceState, zone: str, now: datetime) -> list[str]:
+    if state.quiet_until is None or now <= state.quiet_until:
+        return []
+    since = clock_text(state.data_until, zone, now)
+    return [f"no new rows since {since}, longer than quiet_for: numbers of later periods are grey"]
 
 
 def _remarks(state: SourceState) -> list[str]:

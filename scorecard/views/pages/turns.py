@@ -21,7 +21,7 @@ TOLD_OF = 40
 def turn_of(state: SourceState, pulse: Pulse, zone: str, now: datetime) -> dict[str, Any]:
     """What the page shows of a source's turn; ``fresh_for`` in milliseconds is what the age is measured against."""
     turn, recent = pulse.turns.get(state.name), pulse.recent.get(state.name)
-    loaded, limit = milliseconds(state.loaded_at), milliseconds(state.fresh_until)
+    loaded, limit = milliseconds(state.loaded_at), milliseconds(state.good_until)
     return {
         "limit": limit,
         "fresh_for": None if loaded is None or limit is None else limit - loaded,

@@ -122,7 +122,9 @@ def _sources(board: Board, shown: set[str]) -> list[dict[str, Any]]:
             "name": s.name,
             "loaded": milliseconds(s.loaded_at),
             "next": milliseconds(s.next_run),
-            "fresh": milliseconds(s.fresh_until),
+            "fresh": milliseconds(s.good_until),
+            "quiet": milliseconds(s.quiet_until),
+            "newest": milliseconds(s.data_until),
             "failed": s.outcome == "failed",
         }
         for s in board.sources

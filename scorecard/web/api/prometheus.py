@@ -123,7 +123,7 @@ def board_lines(board: Board, now: datetime) -> list[str]:
             "scorecard_source_fresh",
             "gauge",
             "1 while the source is fresh.",
-            [({"source": s.name}, int(s.fresh_until is None or now <= s.fresh_until)) for s in sources if s.loaded_at],
+            [({"source": s.name}, int(s.fresh(now))) for s in sources if s.loaded_at],
         ),
         *series(
             "scorecard_source_rows",

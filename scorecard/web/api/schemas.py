@@ -87,8 +87,9 @@ BREAKER = whole({"state": {"enum": ["closed", "open", "half_open"]}, "since": ma
 SOURCE = whole(
     {
         "name": TEXT, "kind": TEXT, "outcome": maybe(TEXT), "fresh": YES, "loaded_at": maybe(MOMENT),
-        "data_until": maybe(MOMENT), "fresh_until": maybe(MOMENT), "next_run": maybe(MOMENT), "problem": maybe(TEXT),
-        "hint": maybe(TEXT), "rows": maybe(WHOLE), "generation": maybe(WHOLE), "quarantined": WHOLE,
+        "data_until": maybe(MOMENT), "fresh_until": maybe(MOMENT), "quiet_until": maybe(MOMENT),
+        "next_run": maybe(MOMENT), "problem": maybe(TEXT), "hint": maybe(TEXT),
+        "rows": maybe(WHOLE), "generation": maybe(WHOLE), "quarantined": WHOLE,
         "future_rows": WHOLE, "undated_rows": WHOLE, "unassigned": listed(TEXT),
         "failing_since": maybe(MOMENT), "failures_in_a_row": WHOLE, "running_since": maybe(MOMENT),
         "late_since": maybe(MOMENT), "skipped": WHOLE, "skipped_at": maybe(MOMENT), "coalesced": WHOLE,
