@@ -6,6 +6,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 HOST ?= 127.0.0.1
 PORT ?= 8050
 
+# What was compiled is kept, also where the environment forbids it: tests start many processes, and each would compile all anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: run test long faults lint bench lock clean
 .DELETE_ON_ERROR:
 
@@ -23,9 +26,10 @@ test: $(VENV)/.test
 	  $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone and not faults"; tests=$$?; \
 	  wait $$types || { cat $(VENV)/mypy.log; exit 1; }; exit $$tests
 
-# The random histories and kills again, ten times as many: before a release, and after work on what they guard.
+# What is drawn at random, and the kills, again, ten times as many: before a release, and after work on what they guard.
 long: $(VENV)/.test
-	@SCORECARD_TEST_TIMES=10 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
+	@SCORECARD_TEST_TIMES=10 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone and not faults" \
+	  $$(grep -l 'tests\.amounts' tests/test_*.py)
 
 # Clocks that are set, processes that are killed, servers that go and come: minutes of waiting, so before a release.
 # Clocks are set for single processes only (Debian: apt-get install -y libfaketime).

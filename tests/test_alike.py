@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from scorecard.ground.periods.alike import alike, cut_alike
 from scorecard.ground.periods.calendar import Calendar, Period
+from tests.amounts import times
 from tests.test_periods_properties import calendars, moments
 
 DAY = timedelta(days=1)
@@ -71,7 +72,7 @@ def counted(calendar: Calendar, period: Period) -> list[date]:
     return [d for d in days if d.weekday() in calendar.workdays and d not in calendar.holidays]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=times(80))
 @given(calendars, moments, st.sampled_from(["month", "quarter", "year"]), st.integers(1, 8))
 def test_workdays_are_counted_from_both_ends(calendar: Calendar, moment: datetime, grain: str, back: int) -> None:
     running = calendar.period(moment, grain)
@@ -99,7 +100,7 @@ def test_workdays_are_counted_from_both_ends(calendar: Calendar, moment: datetim
             assert there == place
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=times(60))
 @given(calendars, moments, st.sampled_from(["hour", "day", "week", "month", "quarter", "year"]))
 def test_alike_periods_are_earlier_and_each_once(calendar: Calendar, moment: datetime, grain: str) -> None:
     running = calendar.period(moment, grain)

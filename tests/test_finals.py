@@ -19,6 +19,7 @@ from scorecard.book.model.metric import Metric
 from scorecard.measures.finals import Finals, definition_of
 from scorecard.measures.values import Changed, Measured
 from scorecard.views.ageing import standing
+from tests.amounts import times
 from tests.measuring import BY_TEAM, World, average, count, formula, metric, moment
 from tests.served import command
 
@@ -158,7 +159,7 @@ STEP = st.tuples(
 
 @settings(
     deadline=None,
-    max_examples=10,
+    max_examples=times(5),
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )

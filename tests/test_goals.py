@@ -23,6 +23,7 @@ from scorecard.measures.goals import GoalReader
 from scorecard.measures.place import key_of
 from scorecard.measures.slices import Slicing
 from scorecard.measures.values import Goals, Measured
+from tests.amounts import times
 from tests.bookfiles import problems, read
 from tests.measuring import BY_TEAM, World, count, metric, moment, ratio
 
@@ -90,7 +91,7 @@ GOAL = st.fixed_dictionaries(
 
 @settings(
     deadline=None,
-    max_examples=12,
+    max_examples=times(6),
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -16,6 +16,7 @@ from scorecard.book.expressions import expression, parse
 from scorecard.book.functions import Kind
 from scorecard.book.outline import STRANGE, Doubt, Outline, outline
 from scorecard.book.sqlparse import judge
+from tests.amounts import times
 from tests.test_expressions import GOOD
 
 NAMES = st.sampled_from(
@@ -77,7 +78,7 @@ def read(text: str, kind: Kind) -> Outline | None:
         return None
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=times(500), deadline=None)
 @given(ANY)
 @example(("row", "1.a"))
 @example(("row", "a--b"))
@@ -96,7 +97,7 @@ def test_what_the_quick_reader_takes_the_parser_takes_with_the_same_names(given:
     assert tuple((node.name, node.at) for node in found.walk() if node.form == "column") == judged.spots
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=times(200), deadline=None)
 @given(FORMULAS)
 def test_every_formula_that_the_parser_takes_is_read_quickly(text: str) -> None:
     """What a formula's outline decides (does it add up, is it a division) never rests on the parser."""

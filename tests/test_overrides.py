@@ -19,6 +19,7 @@ from scorecard.judgement.override import Override, better, ended, stands
 from scorecard.judgement.status import Status
 from scorecard.refresh.overrides import OverridesRead, newest_of
 from scorecard.warehouse.engine import Standing
+from tests.amounts import times
 from tests.served import served as served_product
 from tests.web_house import BOOK, CALENDAR, NOW, House, Site, measured, served
 
@@ -114,7 +115,7 @@ def test_taking_boards_over_gives_the_same_as_building_them_anew(before: Any, af
 statuses = st.sampled_from(get_args(Status))
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=times(150))
 @given(
     said=statuses,
     judged=statuses,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from scorecard.ground.periods import GRAINS
 from scorecard.ground.periods.calendar import Calendar, Period
+from tests.amounts import times
 
 ZONES = (
     "UTC", "Europe/Berlin", "America/New_York", "America/St_Johns", "Australia/Lord_Howe", "America/Sao_Paulo",
@@ -102,7 +103,7 @@ def slow_quarter_hours(calendar: Calendar, day: date) -> Iterator[datetime]:
 # -- properties ----------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=times(60))
 @given(calendars, days)
 def test_spans_and_labels_are_those_of_counting(calendar: Calendar, day: date) -> None:
     slow = slow_place(calendar, day)
@@ -117,7 +118,7 @@ def test_spans_and_labels_are_those_of_counting(calendar: Calendar, day: date) -
     assert calendar.day_rows(day, day) == [(day, *(found[g].first for g in ("week", "month", "quarter", "year")))]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=times(25))
 @given(calendars, days)
 def test_days_and_hours_are_those_of_counting(calendar: Calendar, day: date) -> None:
     zone = ZoneInfo(calendar.timezone)
@@ -138,7 +139,7 @@ def test_days_and_hours_are_those_of_counting(calendar: Calendar, day: date) -> 
     assert [len(h.label) > 13 for h in hours] == [numbers.count(number) > 1 for number in numbers]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=times(60))
 @given(calendars, moments, st.sampled_from(GRAINS))
 def test_every_moment_lies_in_one_period(calendar: Calendar, moment: datetime, grain: str) -> None:
     period = calendar.running(moment, grain)
@@ -149,7 +150,7 @@ def test_every_moment_lies_in_one_period(calendar: Calendar, moment: datetime, g
     assert calendar.parse(period.label) == calendar.parse(period.label.lower()) == period
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=times(40))
 @given(calendars, days, st.integers(0, 400), st.sampled_from(GRAINS))
 def test_periods_tile_time_without_gap_or_overlap(calendar: Calendar, first: date, more: int, grain: str) -> None:
     last = first + DAY * (more // 20 if grain == "hour" else more)
@@ -166,7 +167,7 @@ def test_periods_tile_time_without_gap_or_overlap(calendar: Calendar, first: dat
     assert len({p.label for p in periods}) == len(periods)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=times(60))
 @given(calendars, moments, st.sampled_from(GRAINS), st.integers(-60, 60), st.integers(-60, 60))
 def test_shifting_adds_up(calendar: Calendar, moment: datetime, grain: str, one: int, other: int) -> None:
     period = calendar.period(moment, grain)
@@ -174,7 +175,7 @@ def test_shifting_adds_up(calendar: Calendar, moment: datetime, grain: str, one:
     assert calendar.compare(period, "previous", 3) == calendar.shift(period, -3)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=times(80))
 @given(calendars, moments, st.sampled_from(GRAINS))
 def test_a_year_ago_is_what_the_label_says(calendar: Calendar, moment: datetime, grain: str) -> None:
     period = calendar.period(moment, grain)
@@ -192,7 +193,7 @@ def test_a_year_ago_is_what_the_label_says(calendar: Calendar, moment: datetime,
         assert found.label == label
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=times(40))
 @given(calendars, moments, st.integers(0, 40 * 96))
 def test_working_time_is_that_of_counting(calendar: Calendar, moment: datetime, quarters: int) -> None:
     start = moment.replace(minute=0, second=0, microsecond=0)
@@ -208,7 +209,7 @@ def test_working_time_is_that_of_counting(calendar: Calendar, moment: datetime, 
     assert calendar.workdays_in(first, until) == sum(calendar.is_workday(day) for day in by_hand)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=times(40))
 @given(calendars, moments, st.floats(0, 40 * 86_400))
 def test_after_working_is_the_last_moment_with_so_much(calendar: Calendar, start: datetime, seconds: float) -> None:
     until = calendar.after_working(start, seconds)
@@ -217,7 +218,7 @@ def test_after_working_is_the_last_moment_with_so_much(calendar: Calendar, start
     assert calendar.working_seconds(start, until + timedelta(seconds=1)) > seconds
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=times(60))
 @given(calendars, moments, st.sampled_from(GRAINS), st.integers(1, 60), st.integers(0, 10**6), st.integers(0, 10**6))
 def test_cuts_stay_inside_and_in_order(
     calendar: Calendar, moment: datetime, grain: str, back: int, one: int, other: int

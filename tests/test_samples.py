@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scorecard.judgement.colour import colour_of
 from scorecard.judgement.samples import Z, conclusive, rate, sampled, score, wilson
 from scorecard.measures.derive import squared
+from tests.amounts import times
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_a_colour_is_conclusive_where_the_noise_reaches_no_other(
 numbers = st.floats(0, 1, allow_nan=False)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=times(150))
 @given(
     ends=st.tuples(numbers, numbers, numbers).map(sorted),
     limits=st.lists(numbers, min_size=4, max_size=4).map(sorted),

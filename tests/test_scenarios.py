@@ -9,14 +9,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from scorecard.cli.doors import opened_here
 from scorecard.cli.main import execute
-from scorecard.cli.session import Session
+from scorecard.cli.product import Product
+from scorecard.cli.session import Options, Session
 
 FOLDER = Path(__file__).parent / "scenarios"
 SCENARIOS = sorted(path.parent.name for path in FOLDER.glob("*/expected.yaml"))
@@ -25,9 +28,14 @@ FLAGS = {"running", "provisional", "conclusive"}
 SELECTS = {"metric", "period", "team", "process", "grain", "because_contains"}
 
 
-def run(scenario: str, data: Path, now: str, *words: str) -> tuple[int, str, str]:
-    """One command line, as `scorecard` runs it; (exit status, stdout, stderr)."""
-    session = Session(out=io.StringIO(), err=io.StringIO())
+def session_of(scenario: str, data: Path, now: str, product: Product | None = None) -> Session:
+    options = Options(config=FOLDER / scenario / "metrics.yaml", data=data, now=now, format="json")
+    return Session(options, out=io.StringIO(), err=io.StringIO(), product=product, inside=product is not None)
+
+
+def run(scenario: str, data: Path, now: str, *words: str, product: Product | None = None) -> tuple[int, str, str]:
+    """One command line, as `scorecard` runs it, or as a process does that has the product open; (exit status, stdout, stderr)."""
+    session = session_of(scenario, data, now, product)
     line = ["--config", str(FOLDER / scenario / "metrics.yaml"), "--data", str(data), "--now", now, "--format", "json"]
     status = execute(session, [*line, *words])
     assert isinstance(session.out, io.StringIO)
@@ -73,23 +81,32 @@ def differences(expected: dict[str, Any], reading: dict[str, Any]) -> list[str]:
 
 
 def readings_of(scenario: str, data: Path, now: str, expected: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The readings that are expected, in order; one command for each period and slice."""
-    asked: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
-    found = []
-    for each in expected:
-        words = ["--period", each["period"]]
-        for kind in ("team", "process"):
-            words += [f"--{kind}", each[kind]] if kind in each else []
-        key = tuple(words)
-        if key not in asked:
-            names = sorted(
-                {e["metric"] for e in expected if all(e.get(k) == each.get(k) for k in ("period", "team", "process"))}
-            )
-            status, out, err = run(scenario, data, now, "values", *names, *words)
-            assert status == 0, err
-            asked[key] = {reading["metric"]: reading for reading in json.loads(out)["readings"]}
-        found.append(asked[key][each["metric"]])
-    return found
+    """The readings that are expected, in order; one command for each period and slice: the first opens the files itself,
+    the others share one product (opening is most of what a command costs)."""
+    with ExitStack() as stack:
+        product: Product | None = None
+        asked: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
+        found = []
+        for each in expected:
+            words = ["--period", each["period"]]
+            for kind in ("team", "process"):
+                words += [f"--{kind}", each[kind]] if kind in each else []
+            key = tuple(words)
+            if key not in asked:
+                if asked and product is None:
+                    product = stack.enter_context(opened_here(session_of(scenario, data, now)))
+                names = sorted(
+                    {
+                        e["metric"]
+                        for e in expected
+                        if all(e.get(k) == each.get(k) for k in ("period", "team", "process"))
+                    }
+                )
+                status, out, err = run(scenario, data, now, "values", *names, *words, product=product)
+                assert status == 0, err
+                asked[key] = {reading["metric"]: reading for reading in json.loads(out)["readings"]}
+            found.append(asked[key][each["metric"]])
+        return found
 
 
 def check_slice(expected: dict[str, Any], reading: dict[str, Any]) -> None:

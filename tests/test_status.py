@@ -16,6 +16,7 @@ from scorecard.ground.periods.calendar import Calendar, Period
 from scorecard.judgement.freshness import fresh_until
 from scorecard.judgement.pace import Projection, profile, workdays
 from scorecard.judgement.status import Evidence, Verdict, verdict
+from tests.amounts import times
 
 NOW = datetime(2026, 9, 28, 8, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -287,7 +288,7 @@ evidences = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=times(200))
 @given(evidences)
 def test_nothing_unsure_is_ever_coloured(evidence: Evidence) -> None:
     found = verdict(evidence)
@@ -320,7 +321,7 @@ def test_nothing_unsure_is_ever_coloured(evidence: Evidence) -> None:
     assert "inf" not in found.text.replace("min", "")
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=times(170))
 @given(
     value=st.floats(-1e9, 1e9),
     target=st.floats(-1e9, 1e9),
@@ -335,7 +336,7 @@ def test_colours_are_those_of_the_unrounded_numbers(value: float, target: float,
     assert found.status == by_hand
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=times(100))
 @given(st.floats(0, 1e6), st.floats(0, 6 * 86_400), st.floats(1, 1e6))
 def test_working_day_pace_compares_the_projection(value: float, worked: float, target: float) -> None:
     total = 5 * 86_400.0
@@ -352,7 +353,7 @@ LAST_WEEK, THIS_WEEK = CALENDAR.parse("2026-W39"), CALENDAR.parse("2026-W40")
 minutes = st.integers(-8 * 1440, 8 * 1440).map(lambda n: LAST_WEEK.end + timedelta(minutes=n))
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=times(200))
 @given(
     now=minutes,
     loaded_at=st.one_of(st.none(), minutes),

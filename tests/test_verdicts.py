@@ -46,6 +46,7 @@ from scorecard.judgement.status import Evidence, Status, verdict
 from scorecard.judgement.targets import Target, Versus
 from scorecard.measures.values import Cell, Measured, Series
 from scorecard.warehouse.engine import Standing
+from tests.amounts import times
 from tests.measuring import formula
 
 NOW = datetime(2026, 9, 28, 8, tzinfo=UTC)  # a Monday
@@ -72,7 +73,7 @@ def parsed(text: str, unit: str | None) -> float:
     return float(plain.removesuffix("%"))
 
 
-@settings(deadline=None, max_examples=800)
+@settings(deadline=None, max_examples=times(250))
 @given(
     value=NEAR,
     limits=LIMITS,
@@ -186,7 +187,7 @@ WEIRD = st.one_of(st.none(), st.floats(0, 60), st.sampled_from([math.inf, -math.
 CHANCE = st.one_of(st.none(), st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0, math.nan, math.inf]))
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(deadline=None, max_examples=times(500))
 @given(data=st.data())
 def test_nothing_stale_missing_thin_held_or_young_is_green_whatever_the_clock_and_whoever_says(
     data: st.DataObject,
@@ -243,7 +244,7 @@ STATUS = st.sampled_from(get_args(Status))
 MOMENT = st.integers(0, 400).map(lambda n: NOW + timedelta(minutes=n))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=times(100))
 @given(
     values=st.lists(st.one_of(st.none(), st.floats(50, 150)), min_size=len(WEEKS), max_size=len(WEEKS)),
     loaded=st.one_of(st.none(), st.integers(-20_000, 0).map(lambda n: NOW + timedelta(minutes=n))),
