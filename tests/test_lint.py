@@ -79,6 +79,11 @@ def test_a_clean_book_is_clean(tmp_path: Path) -> None:
         (one("ratio: {of: sum(price), to: sum(amount)}, unit: percent", ", target: 120%"), None),
         (one("ratio: {of: sum(price), to: sum(amount)}, unit: percent", ", target: 8500%"), "is 8500% (is 85% meant?)"),
         (one(RATIO, ", target: {glide: {from: 80%, since: 2026-01-01, to: 120%, by: 2026-12-31}}"), "is 120%"),
+        (one("ratio: {of: sum(price), to: rows, sampling: binomial}"), "'sampling' of metric 'one' is binomial, and it has a sum: that is the noise of counted rows"),
+        (one("ratio: {of: sum(price), to: rows}"), None),
+        (one("ratio: {of: count_if(price > 4), to: rows, per: 1000, sampling: binomial}"), "binomial, and with 'per' its number is no share any more"),
+        (one("ratio: {of: count_if(price > 4) + count_if(price < 2), to: rows, sampling: binomial}"), None),
+        (one("ratio: {of: count_if(price > 4), to: rows, per: 1000}"), None),
         (one("count: rows", ", targets: [{target: 5}, {since: 2026-07-01, target: 5}]"), "the one that was in force before it"),
         (one("count: rows", ", targets: [{target: 5}, {since: 2026-07-01, target: 6}, {since: 2026-09-01, target: 5}]"), None),
         (one("count: rows", ", targets: [{target: 5}, {grain: week, target: 6}]"), "is never used: the one for the week"),
@@ -112,6 +117,12 @@ def test_names_and_processes(old: str, new: str, word: str | None, tmp_path: Pat
     assert old in HEAD
     found = [text for text in warnings_of(tmp_path, "", HEAD.replace(old, new, 1)) if "has no metric" not in text]
     assert (found == []) if word is None else [word in text for text in found] == [True], found
+
+
+def test_no_organization_is_said_at_the_beginning(tmp_path: Path) -> None:
+    head = HEAD.replace("organization: {name: Lint, timezone: Europe/Berlin}\n", "")
+    (found,) = warnings_of(tmp_path, "", head)
+    assert found.startswith("1:1: warning: there is no 'organization': every period begins at midnight UTC")
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,9 @@ WRITTEN: tuple[Mutation, ...] = (
     ("no meaning", "    formula: tickets", f"    {MARK}source: tickets\n    formula: tickets", "reads no rows"),
     ("no meaning", "    count: resolved_at\n", f"    count: resolved_at\n    {MARK}min_sample: 5\n", "no meaning for 'count'"),
     ("no meaning", "    stock: {opened: created_at,", f"    stock: {{opened: created_at, {MARK}fold: last,", "needs a 'level'"),
+    ("unit", "to: count(score)}", f"to: count(score), per: {MARK}1000}}", "percent shows a share x 100"),
     ("unit", "    stock: {opened: created_at, closed: resolved_at}", f"    unit: {MARK}d\n    age: {{opened: created_at, closed: resolved_at, over: 2d}}", "is a share"),
+    ("unit", "to: count(score)}", f"to: count(score), per: {MARK}1000}}", "percent shows a share x 100"),
     ("unit", "    stock: {opened: created_at, closed: resolved_at}", f"    unit: {MARK}EUR\n    age: {{opened: created_at, closed: resolved_at}}", "an age is a length of time"),
     # between metrics
     ("circle", "    formula: tickets_resolved / tickets_created", f"    formula: tickets_resolved / {MARK}resolved_share", "a circle"),

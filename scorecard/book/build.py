@@ -56,7 +56,7 @@ def build_parts(written: Written, home: Path, notes: Notes) -> Parts:
         notes.subject = ("defaults", file.name)
         read_defaults(file, notes)
         notes.subject = None
-    parts = Parts(build_organization(written.organization, notes))
+    parts = Parts(build_organization(written.organization, next(iter(written.files), None), notes))
     around = Surroundings(parts.organization.timezone, parts.organization.allow_paths, home)
     teams = written.sections["teams"]
     parts.sources = _each(written, "sources", notes, lambda entry: build_source(entry, around, notes))

@@ -22,6 +22,8 @@ _CURRENCIES = (
 )
 MONEY = frozenset(_CURRENCIES.split())
 _SHARE = re.compile(r"(^|_)(rate|ratio|pct|percent|percentage|share|average|avg)$")
+_AMOUNTS = frozenset({"sum", "sum_if", "min", "max", "mean"})
+"""Aggregates that do not count rows."""
 _OUTLANDISH = 10.0
 """A target of over 1,000 % is a slip of the percent sign."""
 
@@ -34,6 +36,7 @@ def lint_metric(metric: Metric, book: Book, notes: Notes) -> None:
     _warn_of_averages(metric, book, notes)
     _warn_of_money(metric, book, notes)
     _warn_of_shares(metric, notes)
+    _warn_of_sampling(metric, notes)
     _warn_of_idle_targets(metric, book, notes)
     if metric.name in metric.counter:
         notes.warn(
@@ -157,6 +160,24 @@ def _warn_of_shares(metric: Metric, notes: Notes) -> None:
                 ", and no share is over 100%" if counted else ""
             )
             notes.warn(target.place, message, None if counted else f"is {highest:g}% meant?")
+
+
+def _warn_of_sampling(metric: Metric, notes: Notes) -> None:
+    """Binomial noise is that of cases, some of which are hits: said of anything else it would promise too much, or nothing."""
+    place, measure = metric.places.get("ratio.sampling"), metric.measure
+    if place is None or not isinstance(measure, Ratio) or measure.sampling != "binomial":
+        return
+    owner = f"'sampling' of metric '{metric.name}' is binomial"
+    if measure.per != 1:
+        message = f"{owner}, and with 'per' its number is no share any more: the noise is not judged"
+        notes.warn(place, message, "delete 'per', or write poisson for a rate of events")
+        return
+    for side in (measure.of, measure.to):
+        found = next((n.name for n in side.outline.walk() if n.form == "call" and n.name in _AMOUNTS), None)
+        if found is not None:
+            message = f"{owner}, and it has a {found}: that is the noise of counted rows"
+            notes.warn(place, message, "right only where what is summed are counts themselves; else write none")
+            return
 
 
 def _ends(target: Target) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from scorecard.book.files import BookFile, Entry
 from scorecard.book.kinds import NO_ROWS, Draft, measure_of
 from scorecard.book.model.metric import Age, Change, Cumulative, Lead, Measure, Metric, Split
-from scorecard.book.notes import Notes
+from scorecard.book.notes import Notes, shown
 from scorecard.book.shapes.metric import DEFAULTS, MEASURE_NAMES, METRIC
 from scorecard.book.shapes.names import check_name
 from scorecard.book.shapes.records import Fields
@@ -45,6 +45,7 @@ def build_metric(entry: Entry, others: Mapping[str, Metric], notes: Notes) -> Me
     _check_required(draft, notes)
     measure = None if draft.kind is None else measure_of(draft, notes)
     unit, decimals = _unit(draft, measure, notes), draft.get("decimals")
+    _check_per(draft, unit, notes)
     takes_unit = isinstance(measure, Cumulative) or (isinstance(measure, Change) and measure.as_ == "points")
     of = others.get(measure.of) if isinstance(measure, Cumulative | Change) and takes_unit else None
     if of is not None:
@@ -129,6 +130,15 @@ def _unit(draft: Draft, measure: Measure | None, notes: Notes) -> str | None:
             )
         return "percent"
     return unit
+
+
+def _check_per(draft: Draft, unit: str | None, notes: Notes) -> None:
+    """Percent is a share x 100 already."""
+    ratio = draft.fields.get("ratio") if draft.kind == "ratio" else None
+    if unit == "percent" and isinstance(ratio, Fields) and ratio.get("per", 1) not in (0, 1):
+        per = ratio.nodes["per"]
+        hint = f"delete 'per', or write another unit, such as 'per {shown(per)}'"
+        notes.error(per, f"'per' of {draft.owner} is '{shown(per)}', and percent shows a share x 100", hint)
 
 
 def _grain(draft: Draft, notes: Notes) -> Grain | None:

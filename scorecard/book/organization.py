@@ -20,8 +20,11 @@ from scorecard.ground.errors import Place
 from scorecard.ground.yamlfile import YamlNode
 
 
-def build_organization(entry: Entry | None, notes: Notes) -> Organization:
-    """The organisation; without one a nameless one in UTC."""
+def build_organization(entry: Entry | None, file: BookFile | None, notes: Notes) -> Organization:
+    """The organisation; without one a nameless one in UTC, and a warning at the beginning of ``file``."""
+    if entry is None and file is not None:
+        hint = "add organization: {name: ..., owner: ..., timezone: Europe/Berlin}"
+        notes.warn(Place(file.name, 1, 1), "there is no 'organization': every period begins at midnight UTC", hint)
     if entry is None:
         return Organization(name="Organization", owner=None)
     fields = shapes.ORGANIZATION.fields(entry.node, "'organization'", notes, entry.key)
