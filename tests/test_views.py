@@ -303,6 +303,40 @@ def test_a_cohort_that_is_too_young_is_not_drawn(board: Board) -> None:
     assert (point["value"], point["label"].split(", ")[1:]) == (None, ["Too young"])
 
 
+@pytest.mark.parametrize("reason", ["stale", "held", "error"])
+def test_no_line_is_drawn_to_what_cannot_be_said(board: Board, reason: str) -> None:
+    readings = page_for(board, "/metrics/backlog?period=2026-W39", FRAME).chart[-6:]
+    late = replace(readings[2], status="grey", reason=reason)
+    figure = chart(board.book.metric("backlog"), (*readings[:2], late, *readings[3:]), "2026-W39", "light").figure
+    by_name = {trace.name: trace for trace in figure.data}
+    said, apart = by_name["Open tickets"], by_name["Cannot be said"]
+    assert [y is None for y in said.y][:5] == [False, False, True, False, False]
+    assert [y is None for y in apart.y][:5] == [True, False, False, False, True]  # from and to its neighbours, dotted
+    assert (apart.y[2], apart.line.dash, apart.marker.size[1], apart.marker.size[2]) == (late.value, "dot", 0, 9.5)
+    assert apart.customdata[2][0] == late.text
+    assert _point(late, False, "Europe/Berlin", late.end)["unsaid"]
+    gone = replace(late, value=0.0, n=0)  # no row has come: a fall to zero would be told
+    figure = chart(board.book.metric("backlog"), (*readings[:2], gone, *readings[3:]), "2026-W39", "light").figure
+    assert "Cannot be said" not in [trace.name for trace in figure.data]
+    assert _point(gone, False, "Europe/Berlin", late.end)["value"] is None
+    assert not _point(readings[1], False, "Europe/Berlin", late.end)["unsaid"]
+
+
+def test_a_chart_grows_with_the_page(board: Board) -> None:
+    readings = page_for(board, "/metrics/backlog", FRAME).chart
+    small, large = (
+        chart(board.book.metric("backlog"), readings, "2026-W39", "light", scale=by).figure for by in (1, 2)
+    )
+    assert large.layout.font.size == 2 * small.layout.font.size == 26
+    assert large.layout.xaxis.tickfont.size == 24
+    assert large.layout.margin.l == 16
+    for one, two in zip(small.data, large.data, strict=True):
+        assert two.line.width == 2 * one.line.width
+        assert (one.x, one.y) == (two.x, two.y)
+    assert [2 * size for size in small.data[2].marker.size] == list(large.data[2].marker.size)
+    assert list(large.layout.xaxis.range) == list(small.layout.xaxis.range)
+
+
 def test_a_chart_of_a_band_and_of_a_running_sum(board: Board) -> None:
     band = page_for(board, "/metrics/occupancy", FRAME)
     assert [t.name for t in chart(board.book.metric("occupancy"), band.chart, "2026-W39", "dark").figure.data].count(

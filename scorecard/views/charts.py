@@ -13,18 +13,28 @@ from scorecard.book.model.metric import Metric
 from scorecard.judgement.pace import Projection
 from scorecard.judgement.status import Limit
 from scorecard.views.theme import COLOURS, Theme, word
-from scorecard.views.wording import limit_text, range_text, value_text
+from scorecard.views.wording import limit_text, nothing_to_draw, range_text, unsaid, value_text
 
 SYMBOLS = {"green": "circle", "amber": "triangle-up", "red": "square", "neutral": "diamond", "grey": "circle-open"}
 PALE = 0.22
 """How much of a status's colour a mark that is not conclusive is filled with."""
 STRIPE = 0.72
 """The stripe's size beside the mark's: its ends then meet the mark's edge."""
+HOVER = "<b>%{customdata[0]}</b> %{customdata[1]}<br>target %{customdata[2]}%{customdata[3]}<extra></extra>"
 FONT = "Inter, 'Segoe UI Variable Text', 'Segoe UI', -apple-system, 'Helvetica Neue', Arial, sans-serif"
 
 
-def chart(metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme, *, narrow: bool = False) -> Any:
-    """Values with a mark per status, the target of each period dotted, the limit of amber dashed, what is heading for open."""
+SIZES = frozenset({"size", "width", "thickness", "itemwidth", "l", "r", "t", "b"})
+"""Keys of a figure that hold pixels."""
+
+
+def chart(
+    metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme, *, narrow: bool = False, scale: float = 1.0
+) -> Any:
+    """Values with a mark per status, the target of each period dotted, the limit of amber dashed, what is heading for open.
+
+    ``scale``: how much larger than 16 px the page's text is; marks, lines and text grow with it.
+    """
     colours = COLOURS[theme]
     labels = [r.period for r in readings]
     figure = go.Figure()
@@ -35,38 +45,26 @@ def chart(metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme,
     for index, line in enumerate(_limits(readings, "target")):
         _step(figure, labels, [_scaled(metric, v) for v in line], colours["soft"], "dot", "Target", index == 0)
     # What is heading somewhere is drawn there: a few days beside whole periods would look like a collapse.
-    # A cohort that is too young is left out: its line would fall however well it is doing.
-    values = [None if r.projected or r.reason == "too_young" else _scaled(metric, r.value) for r in readings]
+    values = [None if r.projected or nothing_to_draw(r) else _scaled(metric, r.value) for r in readings]
     figure.add_scatter(
         x=labels,
-        y=values,
+        y=[None if unsaid(r) else v for v, r in zip(values, readings, strict=True)],
         mode="lines+markers",
         name=metric.title,
         line={"color": colours["line"], "width": 2.25},
-        marker={
-            "color": [_fill(r, colours) for r in readings],
-            "symbol": [_symbol(r) for r in readings],
-            "opacity": 1,
-            "size": [_size(r, shown) for r in readings],
-            "line": {
-                "color": [_edge(r, colours) for r in readings],
-                "width": [2 if r.running else 1.5 if _thin(r) else 1 for r in readings],
-            },
-        },
-        customdata=[
-            [r.text, word(r.status, r.reason), limit_text(metric, r.target, r.value) or "no target", _note(r)]
-            for r in readings
-        ],
-        hovertemplate="<b>%{customdata[0]}</b> %{customdata[1]}<br>target %{customdata[2]}%{customdata[3]}<extra></extra>",
+        marker=_marks(readings, shown, colours),
+        customdata=(told := _told(metric, readings)),
+        hovertemplate=HOVER,
         showlegend=False,
     )
+    _unsaid(figure, labels, values, readings, _marks(readings, shown, colours), told, colours)
     _stripes(figure, labels, values, readings, shown, colours)
     _projections(figure, metric, readings, colours)
     figure.update_layout(_layout(metric, colours, len(readings), 5 if narrow else 14))
     # The figure is drawn anew for every version; zoom and pan of the reader stay.
     figure.update_layout(uirevision=f"{metric.name}.{readings[-1].grain if readings else ''}")
     return dcc.Graph(
-        figure=figure,
+        figure=figure if scale == 1 else go.Figure(_enlarged(figure.to_plotly_json(), scale)),
         id="chart",
         className="chart",
         responsive=True,
@@ -75,6 +73,68 @@ def chart(metric: Metric, readings: Sequence[Reading], shown: str, theme: Theme,
             "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
             "displayModeBar": "hover",
         },
+    )
+
+
+def _enlarged(node: Any, scale: float) -> Any:
+    """A figure, or a part of it, with every number of pixels so many times larger."""
+    if isinstance(node, dict):
+        return {
+            key: _times(value, scale) if key in SIZES and not isinstance(value, dict) else _enlarged(value, scale)
+            for key, value in node.items()
+        }
+    return [_enlarged(each, scale) for each in node] if isinstance(node, list | tuple) else node
+
+
+def _times(value: Any, scale: float) -> Any:
+    return [each * scale for each in value] if isinstance(value, list | tuple) else value * scale
+
+
+def _marks(readings: Sequence[Reading], shown: str, colours: Any) -> dict[str, Any]:
+    return {
+        "color": [_fill(r, colours) for r in readings],
+        "symbol": [_symbol(r) for r in readings],
+        "opacity": 1,
+        "size": [_size(r, shown) for r in readings],
+        "line": {
+            "color": [_edge(r, colours) for r in readings],
+            "width": [2 if r.running else 1.5 if _thin(r) else 1 for r in readings],
+        },
+    }
+
+
+def _told(metric: Metric, readings: Sequence[Reading]) -> list[list[str]]:
+    """What a mark says when it is pointed at; in the order of ``HOVER``."""
+    return [
+        [r.text, word(r.status, r.reason), limit_text(metric, r.target, r.value) or "no target", _note(r)]
+        for r in readings
+    ]
+
+
+def _unsaid(
+    figure: Any,
+    labels: list[str],
+    values: list[float | None],
+    readings: Sequence[Reading],
+    marks: dict[str, Any],
+    told: list[list[str]],
+    colours: Any,
+) -> None:
+    """Values of which nothing can be said, with a dotted line from and to their neighbours: the line proper ends before them."""
+    apart = [unsaid(r) and v is not None for r, v in zip(readings, values, strict=True)]
+    if not any(apart):
+        return
+    beside = [one or two or three for one, two, three in zip([False, *apart], apart, [*apart[1:], False], strict=False)]
+    figure.add_scatter(
+        x=labels,
+        y=[v if near else None for v, near in zip(values, beside, strict=True)],
+        mode="lines+markers",
+        name="Cannot be said",
+        line={"color": colours["line"], "width": 1.75, "dash": "dot"},
+        marker={**marks, "size": [size if it else 0 for size, it in zip(marks["size"], apart, strict=True)]},
+        customdata=told,
+        hovertemplate=HOVER,
+        showlegend=False,
     )
 
 
@@ -224,7 +284,7 @@ def _layout(metric: Metric, colours: Any, count: int, ticks: int) -> dict[str, A
         "hoverlabel": {
             "bgcolor": colours["paper"],
             "bordercolor": colours["edge"],
-            "font": {"color": colours["ink"], "family": FONT},
+            "font": {"color": colours["ink"], "family": FONT, "size": 13},
         },
         "legend": {
             "orientation": "h",
@@ -232,6 +292,7 @@ def _layout(metric: Metric, colours: Any, count: int, ticks: int) -> dict[str, A
             "y": 1.0,
             "yanchor": "bottom",
             "font": {"color": colours["soft"], "size": 12},
+            "itemwidth": 30,
         },
         "xaxis": {
             **axis,

@@ -21,11 +21,13 @@ from scorecard.views.wording import (
     clock_text,
     counted,
     limit_text,
+    nothing_to_draw,
     person,
     plain,
     range_text,
     reading_span,
     split_text,
+    unsaid,
     value_text,
 )
 
@@ -57,13 +59,14 @@ def _point(reading: Reading, paced: bool, zone: str, now: datetime) -> dict[str,
     # A few days beside whole periods would look like a collapse: what adds up is drawn where it is heading, if anywhere.
     said = "no value" if reading.value is None else reading.text
     value = reading.value if reading.projected is None else reading.projected.value
-    if (reading.running and paced and reading.projected is None) or reading.reason == "too_young":
-        value = None  # a cohort that is too young falls however well it is doing
+    if (reading.running and paced and reading.projected is None) or nothing_to_draw(reading):
+        value = None
     return {
         "value": value,
         "target": None if target is None else list(target) if isinstance(target, tuple) else [target],
         **{key: aged[key] for key in ("status", "fresh", "until", "judged", "thin")},
         "running": reading.running,
+        "unsaid": unsaid(reading),
         "label": f"{reading.period}: {said}, {word(reading.status, reading.reason)}",
     }
 

@@ -91,6 +91,20 @@ def change(metric: Metric, reading: Reading) -> dict[str, str] | None:
     return {"text": amount, "arrow": arrow, "sense": sense, "title": said + ("" if sense == "none" else f": {sense}")}
 
 
+UNSAID = frozenset({"stale", "held", "error"})
+
+
+def unsaid(reading: Reading) -> bool:
+    """Whether there may be a value that nothing can be said of: no line tells it as if it were so."""
+    return reading.status == "grey" and reading.reason in UNSAID
+
+
+def nothing_to_draw(reading: Reading) -> bool:
+    """Whether a line leaves the period out: a cohort that is too young falls however well it is doing, and a count of rows
+    that have not come would fall to nothing."""
+    return reading.reason == "too_young" or (unsaid(reading) and not reading.n and not reading.value)
+
+
 def person(who: Person | None) -> dict[str, Any] | None:
     """A person with initials, and a mail link where the address is plainly one."""
     if who is None:

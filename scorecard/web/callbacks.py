@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
 from typing import Any, Protocol, cast
@@ -22,6 +22,7 @@ from scorecard.views.address import Address
 from scorecard.views.charts import chart
 from scorecard.views.element import ASSETS, NOT_LOADED, Page
 from scorecard.views.shell import Drawn, Frame, broken_page, opening_page, page_for, refused_page
+from scorecard.views.theme import Theme
 from scorecard.views.wording import milliseconds
 
 LOG = logging.getLogger(__name__)
@@ -101,13 +102,16 @@ class Pages:
         self._kept[address] = (board.version, self._clock.steady(), drawn)
         return drawn
 
-    def chart_of(self, drawn: Drawn, theme: str | None, narrow: bool) -> Any:
-        """The chart that belongs to a page; None where it has none."""
+    def chart_of(self, drawn: Drawn, ask: Mapping[str, Any]) -> Any:
+        """The chart that belongs to a page, in the theme and size of who asks; None where the page has none."""
         if not drawn.chart:
             return None
         metric = self._boards.current().book.metric(drawn.chart[0].metric)
         shown = drawn.page["shown_period"]
-        return chart(metric, drawn.chart, shown, "dark" if theme == "dark" else "light", narrow=narrow)
+        theme: Theme = "dark" if ask.get("theme") == "dark" else "light"
+        return chart(
+            metric, drawn.chart, shown, theme, narrow=ask.get("narrow") is True, scale=_scale(ask.get("scale"))
+        )
 
 
 class Site(dash.Dash):
@@ -157,11 +161,14 @@ def attach_pages(server: flask.Flask, house: House, may_show: MayShow = lambda _
     @app.callback(Output("page", "page"), Output("page", "children"), Input("page", "ask"), prevent_initial_call=True)
     def turn(ask: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         drawn = pages.at(str(ask["address"]))
-        return {**drawn.page, "number": ask["number"]}, pages.chart_of(
-            drawn, ask.get("theme"), ask.get("narrow") is True
-        )
+        return {**drawn.page, "number": ask["number"]}, pages.chart_of(drawn, ask)
 
     return app
+
+
+def _scale(asked: object) -> float:
+    """How much larger than 16 px a browser's text is, within what a page grows to."""
+    return min(max(float(asked), 0.5), 4.0) if isinstance(asked, int | float) else 1.0
 
 
 def _build() -> str:

@@ -49,7 +49,7 @@
       it.since = now;
       it.again = false;
       it.address = here();
-      setProps.current({ ask: { address: it.address, number: it.number, theme: document.documentElement.getAttribute("data-theme"), narrow: window.innerWidth < 700 } });
+      setProps.current({ ask: { address: it.address, number: it.number, theme: document.documentElement.getAttribute("data-theme"), narrow: window.innerWidth < 700, scale: parseFloat(getComputedStyle(document.documentElement).fontSize) / 16 } });
     }, []);
     const answered = React.useCallback(
       function (page) {

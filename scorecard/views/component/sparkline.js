@@ -33,12 +33,14 @@
     return h("circle", Object.assign(common, { cx: x, cy: y, r: r }), title);
   }
 
-  /* Values as path pieces: a gap where there was no value, and the running period's piece apart, because it is not closed. */
-  function pieces(points, x, y, floor) {
+  /* Values as path pieces: a gap where there was no value. What is not closed or cannot be said is apart, with no area below. */
+  function pieces(points, x, y, floor, now) {
     let solid = "";
     let open = "";
     let area = "";
     let run = [];
+    let before = null;
+    let pen = null;
     function close() {
       if (run.length > 1) area += "M" + run[0][0] + " " + floor + "L" + run.map(function (p) { return p[0] + " " + p[1]; }).join("L") + "L" + run[run.length - 1][0] + " " + floor + "z";
       run = [];
@@ -46,13 +48,19 @@
     points.forEach(function (point, i) {
       if (point.value === null) {
         close();
+        before = null;
         return;
       }
       const at = [x(i).toFixed(1), y(point.value).toFixed(1)];
-      const joined = run.length > 0;
-      if (point.running && joined) open = "M" + run[run.length - 1].join(" ") + "L" + at.join(" ");
-      else solid += (joined ? "L" : "M") + at.join(" ");
-      run.push(at);
+      const unsaid = point.unsaid || S.shown(point, now).turned === true;
+      if (before && (unsaid || before.unsaid || point.running)) open += "M" + before.at.join(" ") + "L" + at.join(" ");
+      else if (before) {
+        solid += (pen === before.at ? "" : "M" + before.at.join(" ")) + "L" + at.join(" ");
+        pen = at;
+      }
+      if (unsaid) close();
+      else run.push(at);
+      before = { at: at, unsaid: unsaid };
     });
     close();
     return { solid: solid, open: open, area: area };
@@ -90,7 +98,7 @@
     const y = function (value) {
       return height - edge - ((value - range[0]) / (range[1] - range[0])) * (height - 2 * edge);
     };
-    const path = pieces(points, x, y, height);
+    const path = pieces(points, x, y, height, now);
     const last = points.length - 1;
     const scale = props.scale || 1;
     const dots = points.map(function (point, i) {
