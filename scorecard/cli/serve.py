@@ -93,6 +93,7 @@ def run(session: Session, host: str, port: int) -> None:
         life.stopping = True
         product.refresher.stopping.set()
         schedule.stop()
+        life.boards.stop()
         running.withdraw(product.data)
         product.close()
 
@@ -102,6 +103,8 @@ class Life:
 
     def __init__(self, product: Product, session: Session) -> None:
         from scorecard.cli.product import token_secret
+        from scorecard.refresh.boards import Boards
+        from scorecard.refresh.schedule import step_back
 
         self.product = product
         self.schedule: Schedule | None = None
@@ -109,6 +112,7 @@ class Life:
         self.stopping = False
         self._session = session
         self._secret = token_secret(product.data)
+        self.boards = Boards(product.refresher.publish_if_needed, product.clock, step_back)
         self._watched = product.book.watched or (str(product.config),)
         self._files: tuple[object, ...] = signature(self._watched)
         self._seen = self._files
@@ -210,8 +214,8 @@ class Life:
         if source not in refresher.book.sources:
             return
         load = refresher.pull_one(source, cause=cause, full=full)
-        if not self.stopping:
-            refresher.publish_if_needed(load)
+        if not self.stopping and refresher.wants_board(load):
+            self.boards.ask(load)
 
     def beat(self) -> None:
         """Once a second: what the clock alone changes, and a saved metrics.yaml."""

@@ -97,6 +97,7 @@ class Refresher:
         self._busy: dict[str, threading.Lock] = {}
         self.audits: Mapping[str, Audited] = recorded(engine)
         self._published_at = -1e9
+        self._shown: tuple[Board, Mapping[str, str | None]] | None = None
 
     # -- pulling -----------------------------------------------------------------------------------------------
 
@@ -230,15 +231,19 @@ class Refresher:
     def publish_if_needed(self, load: Load) -> None:
         """After a scheduled load: at once where rows or its outcome changed, else when the last board is getting old."""
         with self._publish_lock:  # whoever waits here is often served by the board that was being made meanwhile
-            shown = self._outcome_shown(load.source)
-            same = load.outcome != "held" or load.source in self._waiting_shown(load.id)
-            if load.source not in self._pending and shown == load.outcome.replace("ok", "unchanged") and same:
-                return
-            quiet = load.outcome == "unchanged" and self.clock.steady() - self._published_at < self._patience(
-                load.source
-            )
-            if not quiet or shown != "unchanged":
+            if self.wants_board(load):
                 self.publish()
+
+    def wants_board(self, load: Load) -> bool:
+        """Whether a scheduled load would be published now. Does not wait for a board that is being made."""
+        shown = self._outcome_shown(load.source)
+        same = load.outcome != "held" or load.source in self._waiting_shown(load.id)
+        if load.source not in self._pending and shown == load.outcome.replace("ok", "unchanged") and same:
+            return False
+        waits = self._pending.get(load.source, NOTHING)
+        if load.outcome != "unchanged" or shown != "unchanged" or waits.everything or any(waits.days.values()):
+            return True
+        return self.clock.steady() - self._published_at >= self._patience(load.source)
 
     def _waiting_shown(self, load: int) -> frozenset[str]:
         """Sources of which the board shows what really waits, once a held load has ended."""
@@ -255,8 +260,11 @@ class Refresher:
         """The outcome on the current board; ok counts as unchanged."""
         if not self.publisher.published:
             return None
-        shown = {s.name: s.outcome for s in self.publisher.current().sources}.get(source)
-        return "unchanged" if shown == "ok" else shown
+        board, shown = self.publisher.current(), self._shown
+        if shown is None or shown[0] is not board:
+            shown = self._shown = board, {s.name: s.outcome for s in board.sources}
+        outcome = shown[1].get(source)
+        return "unchanged" if outcome == "ok" else outcome
 
     def publish_if_turned(self) -> None:
         """Publishes when no load but the clock changes something (a period ended, a reading turned stale), or another process
