@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from array import array
 from datetime import timedelta
+from math import isfinite
 from pathlib import Path
 from unittest import mock
 
@@ -16,10 +17,11 @@ from hypothesis import strategies as st
 from scorecard.book.model.metric import Split
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures import sweep
-from scorecard.measures.states import once, ranks, settled
+from scorecard.measures.states import once, ranks, settled, sorting
 from scorecard.measures.states.layout import coded, days_laid_out
-from scorecard.measures.states.ranks import Run
 from scorecard.measures.states.runs import Runs
+from scorecard.measures.states.sorting import Run, cells_sorted
+from tests.amounts import times
 from tests.measuring import BY_TEAM, World, distinct, metric, moment, quantile
 
 COLUMNS = {
@@ -101,7 +103,7 @@ def test_what_does_not_fit_is_counted_by_statements(tmp_path: Path) -> None:
 
 
 def runs_of(parts: list[list[float]]) -> list[Run]:
-    return [(memoryview(array("d", [0.0, *sorted(p)])), 1, 1 + len(p)) for p in parts if p]
+    return [Run(memoryview(array("d", [0.0, *sorted(p)])), 1, 1 + len(p)) for p in parts if p]
 
 
 FLOATS = st.floats(-1e9, 1e9) | st.sampled_from([0.0, 1.0])
@@ -130,6 +132,41 @@ def test_ranks_of_many_runs_are_those_of_all_values(parts: list[list[float]], q:
         assert window.below == 0 or whole[window.below - 1] < values[0]
 
 
+VALUES = st.one_of(
+    st.lists(st.integers(-30, 30).map(lambda n: n / 10), min_size=1, max_size=30),  # one number with cell and flag
+    st.lists(st.integers(-(10**9), 10**9).map(lambda n: n / 1000), min_size=1, max_size=30),
+    st.lists(st.sampled_from([1e300, 0.1 + 0.2, 2.0**60, -0.0, 5e-324, float(2**53)]), min_size=1, max_size=30),
+)
+
+
+@settings(max_examples=times(40), deadline=None)
+@given(values=VALUES, odd=st.booleans(), data=st.data())
+def test_values_are_sorted_in_their_cells(values: list[float], odd: bool, data: st.DataObject) -> None:
+    given_values = [*values, None, float("nan"), float("-inf")] if odd else values
+    cells = data.draw(st.lists(st.sampled_from([3, 4, 70]), min_size=len(given_values), max_size=len(given_values)))
+    flags = data.draw(st.lists(st.booleans(), min_size=len(given_values), max_size=len(given_values)))
+    rows = pl.DataFrame(
+        {"cell": cells, "v": given_values, "f": flags, "g": [not f for f in flags]},
+        schema={"cell": pl.UInt32, "v": pl.Float64, "f": pl.Boolean, "g": pl.Boolean},
+    )
+    found = cells_sorted(rows, ("g", None, "f"))
+    for flag, some in ((None, rows), ("f", rows.filter("f")), ("g", rows.filter("g"))):
+        for cell in (3, 4, 70):
+            own = [v for c, v in some.select("cell", "v").rows() if c == cell and v is not None]
+            finite = sorted(v for v in own if isfinite(v))
+            run = found[flag].runs.get(cell)
+            assert ([] if run is None else list(run.values[run.first : run.until])) == finite
+            assert found[flag].bad.get(cell, 0) == len(own) - len(finite)
+
+
+def test_hundredths_are_sorted_as_whole_numbers() -> None:
+    tried = [n / 100 for n in range(1, 3000, 7)]
+    rows = pl.DataFrame({"cell": [0, 1] * len(tried), "v": [v for v in tried[::-1] for _ in "ab"]})
+    runs = cells_sorted(rows, (None,))[None].runs
+    assert runs[0].values is runs[1].values  # all together, not cell by cell
+    assert [list(run.values[run.first : run.until]) for run in runs.values()] == [tried, tried]
+
+
 def test_split_values_of_a_slice_follow_each_other() -> None:
     slices = {
         "b": [("team", "b"), ("team", "root")],
@@ -156,7 +193,8 @@ def test_what_is_not_finite_counts_in_a_window_that_holds_nothing_else() -> None
     days, code = days_laid_out(Calendar("Europe/Berlin"), first, until, ("week",)), coded({"a": [("team", "a")]})
     assert code is not None
     runs = Runs([0.5], ("week",), days, code, fused=True, stretches=[(first, until)])
-    found = list(runs.take(pl.DataFrame({"cell": [0, 1], "v": [2.0, float("inf")]}), 2))
+    cells = cells_sorted(pl.DataFrame({"cell": [0, 1], "v": [2.0, float("inf")]}), (None,))
+    found = list(runs.take(cells[None], 2))
     assert [(slice_, n, bad) for _, _, slice_, n, bad, _ in found] == [(None, 1, 1), (("team", "a"), 0, 1)]
     windows = runs.windows[first, until]
     assert [(s, w.n, w.bad, list(w.values)) for s, (w,) in windows.items()] == [

@@ -192,8 +192,9 @@ def test_a_complaint_about_a_word_does_not_condemn_the_file(tmp_path: Path) -> N
 def test_a_query_reaches_no_file_no_network_and_changes_nothing(house: DuckWarehouse, sql: str) -> None:
     frame_of_this_test = pl.DataFrame({"secret": [1]})
     good(house, source(), {"a": [1]})
-    with pytest.raises(Refused):
-        house.query(sql)
+    for many in (False, True):
+        with pytest.raises(Refused):
+            house.query(sql, many=many)
     assert rows_of(house, columns="a") == [(1,)]
     assert frame_of_this_test.height == 1
 
@@ -208,11 +209,14 @@ def test_the_settings_are_those_asked_for(tmp_path: Path) -> None:
 
 def test_a_query_that_runs_too_long_is_stopped(tmp_path: Path) -> None:
     house = warehouse_in(tmp_path, query_seconds=0.3)
-    began = time.monotonic()
-    with pytest.raises(Refused, match=r"longer than 0\.3 s"):
-        house.query("SELECT count(*) FROM range(1000000000) a, range(1000) b WHERE a.range + b.range = -1")
-    assert time.monotonic() - began < 10
-    assert house.query("SELECT 1 AS one").item() == 1
+    for many in (False, True):
+        began = time.monotonic()
+        with pytest.raises(Refused, match=r"longer than 0\.3 s"):
+            house.query(
+                "SELECT count(*) FROM range(1000000000) a, range(1000) b WHERE a.range + b.range = -1", many=many
+            )
+        assert time.monotonic() - began < 10
+        assert house.query("SELECT ? AS one", [1], many=many).item() == 1
     house.close()
 
 

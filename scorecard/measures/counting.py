@@ -237,9 +237,8 @@ class Counting:
         stretches = self.stretches() if groups else {}
         for (axis, split), bags in groups.items() if fused is not None else ():
             slices = slices_for(self.slicing, self.raws, split)
-            sweep = Sweep(
-                self.engine, self.here, axis, bags, slices, bool(fused), {b: stretches.get(b, ()) for b in bags}
-            )
+            wanted = {bag: stretches.get(bag, ()) for bag in bags}
+            sweep = Sweep(self.engine, self.here, axis, bags, slices, bool(fused), wanted, by_day=self.by_day.get(axis))
             answer = self.attempt(sweep.numbers)
             if not isinstance(answer, Problem):
                 self.pending.bags.append(answer[0])

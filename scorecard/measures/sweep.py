@@ -25,6 +25,7 @@ from scorecard.measures.states.once import Once
 from scorecard.measures.states.rows import Slices, guarded
 from scorecard.measures.states.runs import Runs
 from scorecard.measures.states.settled import Place
+from scorecard.measures.states.sorting import cells_sorted
 from scorecard.measures.states.stretches import Window
 from scorecard.measures.store import BAGS
 from scorecard.warehouse.engine import Engine
@@ -151,18 +152,25 @@ class Sweep:
             )
             for place, alike in sorting.items()
         }  # fmt: skip
+        by_name: dict[str, list[tuple[tuple[str, str | None, Sequence[Grain]], str | None]]] = {}
+        for place in runs:
+            name, flag = columns.numbers[place[:2]]
+            by_name.setdefault(name, []).append((place, flag))
         named = {(bag.value, bag.condition, self.bags[bag]): bag.id for bag in bags if bag.q is None}
         last = len(days.begins) - 1
         for begin, until in portions:
-            rows = self.engine.query(self._sql(days, code, columns, ((day_at(days, begin), day_at(days, until)),)))
+            rows = self.engine.query(
+                self._sql(days, code, columns, ((day_at(days, begin), day_at(days, until)),)), many=True
+            )
             cell = days.of_day.gather(rows["day"]) * code.size + rows["code"]
-            for place, one in runs.items():
-                name, flag = columns.numbers[place[:2]]
-                some = pl.DataFrame({"cell": cell, "v": rows[name]})
-                found = one.take(some if flag is None else some.filter(rows[flag]), until)
-                for grain, day, slice_, n, bad, xs in found:
-                    for bag, x in zip(sorting[place], xs, strict=True):
-                        self._keep(bag.id, grain, day, slice_, n, bad, x)
+            for name, alike in by_name.items():
+                flags = {flag for _, flag in alike if flag is not None}
+                some = rows.select(cell.alias("cell"), pl.col(name).alias("v"), *sorted(flags))
+                cells = cells_sorted(some, tuple(dict.fromkeys(flag for _, flag in alike)))
+                for place, flag in alike:
+                    for grain, day, slice_, n, bad, xs in runs[place].take(cells[flag], until):
+                        for bag, x in zip(sorting[place], xs, strict=True):
+                            self._keep(bag.id, grain, day, slice_, n, bad, x)
             for (value, grains), once in counting.items():
                 flags = {c: columns.flags[c] for c in once.asked if c is not None}
                 for grain, day, condition, slice_, n, x in once.take(
@@ -213,13 +221,13 @@ class Sweep:
 
     def _sql(self, days: Days, code: Coded, columns: Columns, ranges: Sequence[Range]) -> str:
         """A portion: ``day`` and ``code`` as the layout numbers them, and the columns."""
-        here, day, joins, number = self.here, day_of(self.axis), "", "0"
+        here, day, number = self.here, day_of(self.axis), "0"
         split = next(bag.split for bag in self.bags)
         if code.codes and split is not None:
-            pairs = ", ".join(f"({literal(raw)}, {n})" for raw, n in code.codes.items())
-            joins = f" LEFT JOIN (VALUES {pairs}) AS m(raw, code) ON CAST({column(split.column)} AS VARCHAR) = m.raw"
-            number = "coalesce(m.code, 0)"
+            # As an enumeration they are told apart once for each block of rows, not for each row as by a join.
+            known = ", ".join(literal(raw) for raw in code.codes)
+            number = f"coalesce(enum_code(TRY_CAST({column(split.column)} AS ENUM({known}))) + 1, 0)"
         shown = [f"CAST({day} - {day_literal(days.first)} AS UINTEGER) AS day", f"CAST({number} AS UINTEGER) AS code"]
         shown += [f"{sql} AS {name}" for name, sql in columns.sql.items()]
         until = until_moment(self.axis, here.columns[self.axis], here.now, here.today)
-        return f"SELECT {', '.join(shown)} FROM {here.table} AS {ROWS}{joins} WHERE {within(day, ranges)} AND {until}"
+        return f"SELECT {', '.join(shown)} FROM {here.table} AS {ROWS} WHERE {within(day, ranges)} AND {until}"

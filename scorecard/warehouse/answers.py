@@ -12,13 +12,21 @@ import polars as pl
 from scorecard.ground.errors import Problem, ScorecardError
 
 # It advises ``sql`` instead, which parses and binds a statement before it runs it, and then does both again: for a tick's
-# statements, long ones about few rows, that is nearly half of what they cost. The copy of the rows does not show beside that.
+# statements, long ones about few rows, that is nearly half of what they cost. Where many rows come, the copy costs more.
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result makes an extra copy", category=UserWarning)
 
 
-def answer(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
-    """The rows of one statement. Raises ScorecardError where it cannot give any."""
-    cursor.execute(sql, list(parameters) if parameters else None)
-    if not cursor.description:
-        raise ScorecardError(Problem("only a statement that gives rows can be queried", hint="use a SELECT"))
-    return pl.DataFrame(cursor.to_arrow_table())
+def answer(
+    cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = (), *, many: bool = False
+) -> pl.DataFrame:
+    """The rows of one statement; ``many``: of so many that they should not be copied once more. Raises ScorecardError where it
+    cannot give any."""
+    if many:
+        relation = cursor.sql(sql, params=list(parameters) if parameters else None)
+        if relation is not None:
+            return pl.DataFrame(relation.to_arrow_table())
+    else:
+        cursor.execute(sql, list(parameters) if parameters else None)
+        if cursor.description:
+            return pl.DataFrame(cursor.to_arrow_table())
+    raise ScorecardError(Problem("only a statement that gives rows can be queried", hint="use a SELECT"))

@@ -243,10 +243,10 @@ class DuckWarehouse:
         """The quoted, qualified name of the live table, for SELECTs."""
         return live_table(source)
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
+    def query(self, sql: str, parameters: Sequence[Any] = (), *, many: bool = False) -> pl.DataFrame:
         """One SELECT on a cursor of its own, read-only and within the time limit. Refused: DuckDB's complaint."""
         with self._reading() as cursor, limited(cursor, self.query_seconds):
-            return answer(cursor, sql, parameters)
+            return answer(cursor, sql, parameters, many=many)
 
     def check_sql(self, sql: str) -> str | None:
         """Why this is not a SELECT that the tables can answer, in DuckDB's words; None where it is."""

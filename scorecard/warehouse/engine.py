@@ -320,8 +320,8 @@ class Engine(Protocol):
         """The quoted, qualified name of the live table, for SELECTs."""
         ...
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
-        """One SELECT on a cursor of its own, within the limits."""
+    def query(self, sql: str, parameters: Sequence[Any] = (), *, many: bool = False) -> pl.DataFrame:
+        """One SELECT on a cursor of its own, within the limits. ``many``: millions of rows may come."""
         ...
 
     def write(

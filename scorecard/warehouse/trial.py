@@ -122,10 +122,10 @@ class Trial:
         place = self._name if aside else quote(self.beneath)
         return f"{place}.{live_table(source)}"
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
+    def query(self, sql: str, parameters: Sequence[Any] = (), *, many: bool = False) -> pl.DataFrame:
         with self._here() as cursor, limited(cursor, self._seconds):
             cursor.execute("BEGIN TRANSACTION READ ONLY")
-            return answer(cursor, sql, parameters)
+            return answer(cursor, sql, parameters, many=many)
 
     # -- writing, in memory ------------------------------------------------------------------------------------
 

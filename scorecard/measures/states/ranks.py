@@ -13,10 +13,9 @@ from operator import getitem, lt, sub
 import polars as pl
 import pyarrow as pa
 
+from scorecard.measures.states.sorting import Run
 from scorecard.measures.states.stretches import Window, between_values
 
-Run = tuple["memoryview[float]", int, int]
-"""(values, the first place, the place after the last): sorted between these places."""
 MANY = 5000
 """More values than these are sorted by the engine of frames."""
 FEW, FEW_EACH = 256, 4

@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-import polars as pl
-
 from scorecard.ground.periods import Grain
 from scorecard.measures.slices import Slice
 from scorecard.measures.states.layout import Coded, Days, segment_at
-from scorecard.measures.states.ranks import Run, quantile, window
+from scorecard.measures.states.ranks import quantile, window
 from scorecard.measures.states.settled import ALL_OF, margin_of
+from scorecard.measures.states.sorting import Cells, Run
 from scorecard.measures.states.stretches import NOTHING, Window
 
 Found = tuple[Grain, date, Slice | None, int, int, tuple[float | None, ...]]
@@ -38,12 +37,13 @@ class Runs:
     _bad: dict[int, int] = field(default_factory=dict)
     _next: dict[Grain, int] = field(default_factory=dict)
 
-    def take(self, rows: pl.DataFrame, done: int) -> Iterator[Found]:
-        """Takes the next rows: ``cell`` (the segment's number × split values + the split value's) and ``v``.
+    def take(self, cells: Cells, done: int) -> Iterator[Found]:
+        """Takes the next rows. A cell is the segment's number × split values + the split value's.
 
         Gives all periods of which no more rows are to come: those before the segment ``done``.
         """
-        self._sort(rows)
+        self._runs.update(cells.runs)
+        self._bad.update(cells.bad)
         for grain in self.grains:
             grained = self.days.grains[grain]
             at = self._next.get(grain, 0)
@@ -75,21 +75,6 @@ class Runs:
             elif bad:
                 found[slice_] = (replace(NOTHING, bad=bad),) * len(self.qs)
         return found
-
-    def _sort(self, rows: pl.DataFrame) -> None:
-        known = rows.drop_nulls("v") if rows["v"].null_count() else rows
-        if not known["v"].is_finite().all():
-            lost = known.filter(~pl.col("v").is_finite()).group_by("cell").len()
-            self._bad.update(lost.rows())
-            known = known.filter(pl.col("v").is_finite())
-        if not len(known):
-            return
-        made = known.group_by("cell").agg("v").with_columns(pl.col("v").list.sort(), pl.col("v").list.len().alias("n"))
-        flat = made["v"].explode().rechunk().to_arrow()
-        values, at = memoryview(flat.buffers()[1]).cast("d"), flat.offset
-        for cell, n in zip(made["cell"].to_list(), made["n"].to_list(), strict=True):
-            self._runs[cell] = (values, at, at + n)
-            at += n
 
     def _number(self, cells: Sequence[int]) -> tuple[int, int, tuple[float | None, ...]] | None:
         """What some cells come to together; None where there is nothing in them."""
