@@ -167,6 +167,7 @@ def test_a_file_of_another_country(home: Path) -> None:
         "thousands": ".",
     }
     assert source["columns"] == {"tag": {"type": "date", "format": "%d.%m.%Y"}}
+    assert source["quiet_for"] == "2d"  # a row came every day
     first, until = datetime(2026, 9, 21, tzinfo=UTC), datetime(2026, 9, 28, tzinfo=UTC)
     week = [n for n, at in enumerate(days(150)) if first <= at < until]
     found = values()
@@ -194,7 +195,23 @@ def test_old_monthly_figures_elsewhere_and_gzipped(home: Path, monkeypatch: pyte
     line = out.rstrip().splitlines()[-1].split()[1:]
     assert line[:2] == ["values", "--period"]
     (reading,) = json.loads(scorecard("--format", "json", *line)[1])["readings"]
-    assert (reading["period"], reading["value"]) == ("2018-11", 2200)
+    assert (reading["period"], reading["value"], reading["status"]) == ("2018-11", 2200, "neutral")
+    assert told["sources"]["figures"]["quiet_for"] == "32d"  # a month, and a day
+    (late,) = json.loads(scorecard("--format", "json", "values")[1])["readings"]
+    assert (late["status"], late["reason"]) == ("grey", "stale")  # no 0 that nobody counted
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["%a, %d-%b-%Y", "%A, %B %d, %Y", "%d-%b-%y", "%d %B %Y", "%B %d, %Y %I:%M %p", "%a %b %d %Y", "%Y/%m/%d"],
+)
+def test_days_however_they_are_written(home: Path, pattern: str) -> None:
+    table(home, ["Day", "Sold"], [[at.strftime(pattern), str(n)] for n, at in enumerate(days(30))])
+    assert scorecard("init", "--from", "calls.csv")[0] == 0
+    source = yaml.safe_load((home / "metrics.yaml").read_text())["sources"]["calls"]
+    assert source["columns"]["day"]["format"] == pattern
+    assert values()["sold_sum"]["value"] is not None
+    assert json.loads(scorecard("--format", "json", "loads", "calls")[1])["loads"][0]["quarantined"] == 0
 
 
 @pytest.mark.parametrize(

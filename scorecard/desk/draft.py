@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations, pairwise
@@ -33,6 +33,8 @@ STATES = re.compile(r"(^|_)(status|state|stage|outcome|result|resolution)(_|$)")
 GOOD = re.compile(r"done|closed|resolved|solved|complete|success|delivered|paid|won|ok|passed|yes", re.IGNORECASE)
 YES = ("yes", "true", "y", "t", "1", "ja", "oui", "si")
 NO = ("no", "false", "n", "f", "0", "nein", "non")
+LATELY = 200
+"""Days with rows, the last ones, whose gaps tell how often rows come."""
 MOST_TEAMS = 20
 MOST_SUMS = 12
 UNITS = (("seconds", "s"), ("secs", "s"), ("sec", "s"), ("minutes", "min"), ("minute", "min"), ("mins", "min"), ("min", "min"),
@@ -56,7 +58,7 @@ def draft(profile: Profile, stem: str, path: str, zone: str, allow: str | None =
     key = key_of(profile, times)
     split = split_of(profile)
     metrics = list(_metrics(profile, source, times, key, split)) if times else []
-    newest = newest_of(profile, times[0]) if times else None
+    moments = profile.moments(times[0]) if times else set()
     lines = [
         f"# Drafted from {one_line(path)}: what the columns look like decided; keep what is right, change the rest.",
         "# `scorecard check` finds mistakes, `scorecard refresh` loads the file, `scorecard preview METRIC` tries a change.",
@@ -67,12 +69,12 @@ def draft(profile: Profile, stem: str, path: str, zone: str, allow: str | None =
         f"  timezone: {zone}   # every period begins at midnight here, and times without a zone are read as of here",
         *([] if allow is None else [f"  allow_paths: [{quoted(allow)}]   # the file lies outside of this folder"]),
         "",
-        *_source(profile, source, path, times, key),
+        *_source(profile, source, path, times, key, quiet_for(moments)),
         *_teams(split),
         "",
         *(["metrics:", *(line for _, text in metrics for line in text)] if metrics else _no_metrics(profile)),
     ]
-    return Draft("\n".join(lines) + "\n", newest, tuple(name for name, _ in metrics))
+    return Draft("\n".join(lines) + "\n", max(moments, default=None), tuple(name for name, _ in metrics))
 
 
 def name_for(text: str) -> str:
@@ -100,10 +102,12 @@ def literal(text: str) -> str:
 # -- what the columns are --------------------------------------------------------------------------------------
 
 
-def newest_of(profile: Profile, time: Column) -> datetime:
-    """The last moment of a time column."""
-    place, empty = profile.at(time.name), {"", *profile.nulls}
-    return max(map(time.moment, {row[place].strip() for row in profile.rows} - empty))
+def quiet_for(moments: Collection[datetime]) -> int | None:
+    """Days without a row after which something must be wrong: one more than ever before lately; None where rows are of a
+    single day, or a year and more apart."""
+    days = sorted({moment.date() for moment in moments})[-LATELY:]
+    gap = max(((later - day).days for day, later in pairwise(days)), default=366)
+    return gap + 1 if gap < 366 else None
 
 
 def time_columns(profile: Profile) -> list[Column]:
@@ -162,7 +166,9 @@ def _slugs(column: Column) -> dict[str, str]:
 # -- the file's sections ---------------------------------------------------------------------------------------
 
 
-def _source(p: Profile, source: str, path: str, times: Sequence[Column], key: Sequence[str]) -> Iterator[str]:
+def _source(
+    p: Profile, source: str, path: str, times: Sequence[Column], key: Sequence[str], quiet: int | None
+) -> Iterator[str]:
     yield "sources:"
     yield f"  {source}:"
     yield "    kind: csv"
@@ -174,6 +180,8 @@ def _source(p: Profile, source: str, path: str, times: Sequence[Column], key: Se
         yield "    # no column names a row for sure: each load replaces the table. A key would be: key: [COLUMN]"
     if times:
         yield f"    time: {times[0].name}   # decides the period, where a metric does not say otherwise"
+    if quiet is not None:
+        yield f"    quiet_for: {quiet}d   # so long without a newer row, and later periods are grey: 0 may only mean that none came"
     if times:
         yield "    columns:"
     for column in times:

@@ -27,7 +27,8 @@ NULLS = ("NA", "N/A", "n/a", "NULL", "null", "None", "-", "NaN", "nan")
 ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s?(Z|[+-]\d\d(:?\d\d)?)?)?")
 _DAYS = (
     "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%m/%d/%y", "%d.%m.%y", "%d %b %Y",
-    "%d-%b-%Y", "%b %d, %Y", "%Y%m%d",
+    "%d-%b-%Y", "%b %d, %Y", "%Y%m%d", "%d-%b-%y", "%d %B %Y", "%B %d, %Y", "%b %d %Y",
+    "%a, %d %b %Y", "%a, %d-%b-%Y", "%a %d %b %Y", "%a %b %d %Y", "%A, %d %B %Y", "%A, %B %d, %Y",
 )  # fmt: skip
 _HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 FORMATS = tuple(day + hour for day in _DAYS for hour in _HOURS)
@@ -77,6 +78,11 @@ class Profile:
     def at(self, name: str) -> int:
         """A column's position."""
         return next(i for i, column in enumerate(self.columns) if column.name == name)
+
+    def moments(self, time: Column) -> set[datetime]:
+        """The different moments of a time column."""
+        place, empty = self.at(time.name), {"", *self.nulls}
+        return set(map(time.moment, {row[place].strip() for row in self.rows} - empty))
 
 
 def profile(path: Path) -> Profile:
