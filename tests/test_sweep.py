@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scorecard.book.model.metric import Split
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures import sweep
-from scorecard.measures.states import once, ranks, settled, sorting
+from scorecard.measures.states import once, ranks, settled
 from scorecard.measures.states.layout import coded, days_laid_out
 from scorecard.measures.states.runs import Runs
 from scorecard.measures.states.sorting import Run, cells_sorted
