@@ -164,9 +164,9 @@ class Sweep:
             )
             cell = days.of_day.gather(rows["day"]) * code.size + rows["code"]
             for name, alike in by_name.items():
-                flags = {flag for _, flag in alike if flag is not None}
-                some = rows.select(cell.alias("cell"), pl.col(name).alias("v"), *sorted(flags))
-                cells = cells_sorted(some, tuple(dict.fromkeys(flag for _, flag in alike)))
+                asked = tuple(dict.fromkeys(flag for _, flag in alike))
+                some = rows.select(cell.alias("cell"), pl.col(name).alias("v"), *filter(None, asked))
+                cells = cells_sorted(some, asked)
                 for place, flag in alike:
                     for grain, day, slice_, n, bad, xs in runs[place].take(cells[flag], until):
                         for bag, x in zip(sorting[place], xs, strict=True):

@@ -68,7 +68,7 @@ def window(runs: Sequence[Run], n: int, bad: int, q: float, margin: float | None
         return Window(n, bad, 0, _merged(runs))
     low = pair(runs, math.floor((n - 1) * max(0.0, q - margin)), n)[0]
     high = pair(runs, math.ceil((n - 1) * min(1.0, q + margin)), n)[0]
-    near = [(v, bisect_left(v, low, a, b), bisect_right(v, high, a, b)) for v, a, b in runs]
+    near = [Run(v, bisect_left(v, low, a, b), bisect_right(v, high, a, b)) for v, a, b in runs]
     return Window(n, bad, sum(first for _, first, _ in near) - sum(a for _, a, _ in runs), _merged(near))
 
 

@@ -50,8 +50,7 @@ class Runs:
             while at < len(grained.firsts) and grained.begins[at + 1] <= done:
                 segments = range(grained.begins[at], grained.begins[at + 1])
                 for slice_, codes in (None, (0, self.coded.size)), *self.coded.ranges.items():
-                    cells = [s * self.coded.size + code for s in segments for code in range(*codes)]
-                    found = self._number(cells)
+                    found = self._number([s * self.coded.size + code for s in segments for code in range(*codes)])
                     if found is not None:
                         yield grain, grained.firsts[at], slice_, *found
                 at += 1

@@ -81,12 +81,12 @@ def _packed(rows: pl.DataFrame, asked: Sequence[str | None]) -> dict[str | None,
     keys = made.select(number).to_series().sort(multithreaded=False)
     bounds = pl.Series([n << (bits + low) for n in range(last - first + 1)], dtype=pl.UInt64)
     found: dict[str | None, dict[int, Run]] = {}
-    for flag in asked:
-        some = keys if flag is None else keys.filter((keys & (1 << flags.index(flag))) != 0)
+    for of in asked:
+        some = keys if of is None else keys.filter((keys & (1 << flags.index(of))) != 0)
         ends_at = [*some.search_sorted(bounds).to_list(), len(some)]
         values = _floats(_divided(((some // (1 << low)) & ((1 << bits) - 1)).cast(pl.Int64) + least, scale))
         places = enumerate(pairwise(ends_at), first)
-        found[flag] = {cell: Run(values, begin, end) for cell, (begin, end) in places if begin < end}
+        found[of] = {cell: Run(values, begin, end) for cell, (begin, end) in places if begin < end}
     return found
 
 
