@@ -24,6 +24,8 @@ NAMES = (
     "rollback",
     "serve",
     "token",
+    "backup",
+    "restore",
 )
 
 
@@ -87,6 +89,10 @@ def operators(name: str) -> click.Command | None:
             from scorecard.cli.serve import serve as command
         case "token":
             from scorecard.cli.tokens import token as command
+        case "backup":
+            from scorecard.cli.copies import backup as command
+        case "restore":
+            from scorecard.cli.copies import restore as command
         case _:
             return None
     return command

@@ -13,6 +13,7 @@ from scorecard.board.board import Board
 from scorecard.board.publish import Publisher
 from scorecard.book.model import Book
 from scorecard.book.read import read_book
+from scorecard.care.restore import check_finished
 from scorecard.cli.temporary import check_temporary_folder
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
@@ -78,10 +79,11 @@ def open_product(config: Path, data: Path, clock: Clock, book: Book | None = Non
     book = book or read_book(config)
     settings = read_settings(config.parent)
     open_data_folder(data)
+    check_finished(data)
     check_temporary_folder()
     engine = DuckWarehouse.open(data, clock, memory_limit=settings.memory_limit, threads=settings.threads)
     try:
-        journal = Journal.open(settings.journal or str(data / "journal.sqlite"), clock)
+        journal = Journal.open(journal_place(settings, data), clock)
     except ScorecardError:
         engine.close()
         raise
@@ -103,6 +105,11 @@ def open_product(config: Path, data: Path, clock: Clock, book: Book | None = Non
     return Product(
         book, config, data, clock, settings, engine, journal, publisher, refresher, landings, notices=notices
     )
+
+
+def journal_place(settings: Settings, data: Path) -> str:
+    """Where the journal is: the path of its file, or a database's URL."""
+    return settings.journal or str(data / "journal.sqlite")
 
 
 def became_of(loads: Iterable[Load], at: datetime) -> tuple[int, str] | None:

@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 import secrets
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, insert, select, text
 from sqlalchemy.engine import URL, make_url
@@ -129,6 +130,26 @@ class Journal:
                 )
             )
         return tuple(problems)
+
+    @property
+    def file(self) -> Path | None:
+        """Its SQLite file; None where it is kept by a database server."""
+        return Path(self._name) if self._engine.dialect.name == "sqlite" else None
+
+    def copy_to(self, path: Path) -> bool:
+        """All entries as of now in an SQLite file of their own, while others write on. False: a server keeps them, and copies.
+
+        Raises Unavailable.
+        """
+        if self.file is None:
+            return False
+        with self._answering("the journal cannot be copied"), closing(self._engine.raw_connection()) as ours:
+            try:
+                with closing(sqlite3.connect(path)) as copy:
+                    cast(sqlite3.Connection, ours.driver_connection).backup(copy)
+            except sqlite3.Error as error:
+                raise OSError(str(error)) from error
+        return True
 
     def close(self) -> None:
         """Lets go of the database; the journal cannot be used afterwards."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,6 +135,16 @@ class Index:
                     (source,),
                 ).fetchall()
             )
+
+    def sources(self) -> tuple[str, ...]:
+        """Of which something is kept."""
+        with self._open() as db:
+            return tuple(name for (name,) in db.execute("SELECT DISTINCT source FROM landing ORDER BY 1"))
+
+    def copy_to(self, path: Path) -> None:
+        """All of it as of now, in another file."""
+        with self._open() as db, closing(sqlite3.connect(path)) as copy:
+            db.backup(copy)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

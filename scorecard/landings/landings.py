@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,7 @@ class Landings:
         self._clock = clock
         self._index: Index | None = None
         self._lock = threading.Lock()
+        self._sweeping = threading.Lock()
         self._missed: dict[str, int] = {}
         self._problems: dict[str, str] = {}
         self._sweeps: dict[str, tuple[float, int]] = {}
@@ -133,7 +135,11 @@ class Landings:
         index, now = self._opened(), self._clock.now()
         index.drop(index.too_old(name, now - timedelta(seconds=keep.for_seconds)))
         index.drop(index.too_many(name, keep.at_most))
-        self._parts(name).clear(index.digests(name))
+        if self._sweeping.acquire(blocking=False):  # else somebody copies what lies there: another time
+            try:
+                self._parts(name).clear(index.digests(name))
+            finally:
+                self._sweeping.release()
         self._sweeps[name] = self._clock.steady(), 0
         self._totals = None
 
@@ -230,6 +236,42 @@ class Landings:
                     raise OSError(f"{part.name}: {fault}") from fault
                 given.append(Given(part.name, part.form, path, part.charset, part.rejected))
             yield tuple(given)
+
+    # -- copies ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def copying(self, data: Path) -> Iterator[Callable[[], None]]:
+        """All of it for another data folder: the list when what is given is called, what it names at the end. Raises OSError."""
+        path = data / FOLDER / INDEX
+        with self._sweeping:
+
+            def copy_list() -> None:
+                if self._there():
+                    path.parent.mkdir(mode=0o700)
+                    try:
+                        self._opened().copy_to(path)
+                    except sqlite3.Error as fault:
+                        raise OSError(f"the list of what sources gave: {fault}") from fault
+
+            yield copy_list
+            if not path.exists():
+                return
+            listed = Index(path)
+            for name in listed.sources():
+                found = (self._parts(name).path_of(digest) for digest in listed.digests(name))
+                (path.parent / name).mkdir(mode=0o700)
+                for part in found:
+                    if part is not None:
+                        shutil.copyfile(part, path.parent / name / part.name)
+
+    @staticmethod
+    def files_in(data: Path) -> list[Path]:
+        """Every file below a data folder that is kept here."""
+        folder = data / FOLDER
+        if not (folder / INDEX).exists():
+            return []
+        places = [place for place in folder.iterdir() if place.is_dir()]
+        return [*folder.glob(f"{INDEX}*"), *(path for place in places for path in Parts(place).files())]
 
     # -- the folder --------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ import pyarrow as pa
 CHUNK = 1 << 20
 PACKED, PLAIN, ROWS = ".zst", ".as-it-is", ".parquet"
 UNFINISHED = ".unfinished"
+OURS = re.compile(r"[0-9a-f]{64}\.(zst|as-it-is|parquet)|\d+-\d+\.unfinished")
+"""Names that are given here; whatever else lies in the folder is somebody else's, and is left alone."""
 ALREADY_PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06", b"\x28\xb5\x2f\xfd")
 LEFT_SHARE, LEFT_BYTES = 0.1, 256 * 1024**2
 
@@ -93,12 +96,14 @@ class Parts:
 
     def clear(self, used: Iterable[str]) -> None:
         """Removes what no landing needs, and what was never finished."""
-        if not self.folder.exists():
-            return
         needed = set(used)
-        for path in self.folder.iterdir():
+        for path in self.files():
             if path.name.split(".")[0] not in needed:
                 path.unlink(missing_ok=True)
+
+    def files(self) -> list[Path]:
+        """Everything that was written here."""
+        return [path for path in self.folder.iterdir() if OURS.fullmatch(path.name)] if self.folder.is_dir() else []
 
     def unpack(self, digest: str, target: Path) -> None:
         """The content as it came. Raises OSError where it is gone or damaged."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from scorecard.warehouse import decisions, generations, staged
 from scorecard.warehouse.answers import answer
 from scorecard.warehouse.asides import Asides
 from scorecard.warehouse.axes import are_ready, make_ready
+from scorecard.warehouse.copying import copy_file
 from scorecard.warehouse.engine import NOTHING, Holds, Load, LoadOrder, Quarantine, Standing, Touched
 from scorecard.warehouse.faults import as_error, first_lines, is_damage
 from scorecard.warehouse.gates import not_one_select
@@ -315,6 +316,18 @@ class DuckWarehouse:
             except duckdb.Error as error:
                 raise self._said(error) from error
         return True
+
+    def copy_to(self, folder: Path, beside: Callable[[], None]) -> None:
+        """The file as of one moment, into a folder; ``beside`` copies in that same moment what must agree with it.
+
+        Loads wait for it to publish, readers do not. Raises OSError, and Unavailable where the copy is not whole.
+        """
+        with self._writing(), self._cursor() as cursor:
+            try:
+                copy_file(cursor, self.folder, folder)
+            except duckdb.Error as error:
+                raise self._said(error) from error
+            beside()
 
     def close(self) -> None:
         """Waits for the writer, then gives the file free."""
