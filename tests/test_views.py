@@ -202,6 +202,24 @@ def test_pages_open_on_the_last_closed_period_and_step_from_there(board: Board) 
     assert running["previous"]["href"] == "/teams/support"  # the last closed one needs no query
 
 
+def test_where_rows_end_before_the_period_their_own_is_one_step_away(board: Board) -> None:
+    assert page(board, "/teams/support")["when"]["newest"]["href"] is None
+    old = replace(board, stamps={"backlog": (NOW, NOW - timedelta(days=31)), "csat": (NOW, None)})
+    newest = page(old, "/metrics?theme=dark")["when"]["newest"]
+    assert newest["href"] == "/metrics?period=2026-W35&theme=dark"
+    assert newest["text"] == "2026-W35, 24 – 30 Aug 2026"
+    assert page(old, "/metrics/backlog?grain=month")["when"]["newest"]["href"] is None  # August is what is shown
+    assert page(old, "/metrics/csat")["when"]["newest"]["href"] is None
+
+
+def test_a_metrics_history_holds_the_chosen_period_however_old(board: Board) -> None:
+    every = board.series("backlog", "week", None, NOW, None)
+    drawn = page_for(board, f"/metrics/backlog?period={every[3].period}", FRAME)
+    assert [r.period for r in drawn.chart] == [r.period for r in every[: 3 + 53 // 4 + 1]]
+    assert page_for(board, "/metrics/backlog", FRAME).chart == every[-53:]
+    assert drawn.page["body"]["nothing"] is None
+
+
 def test_a_grain_keeps_the_time_that_is_looked_at(board: Board) -> None:
     made = page(board, "/teams/support?period=2026-W30")
     by = {grain["text"]: grain["href"] for grain in made["grains"]}

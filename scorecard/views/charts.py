@@ -309,7 +309,7 @@ def _layout(metric: Metric, colours: Any, count: int, ticks: int) -> dict[str, A
             "ticksuffix": unit,
             "rangemode": "normal",
             "separatethousands": True,
-            "tickformat": ",~g",
+            "tickformat": ",~r",  # never 5e+8
         },
         "dragmode": "pan",
         "separators": ".\u202f",  # as everywhere else: narrow spaces between thousands

@@ -235,7 +235,10 @@ def _pickers(board: Board, page: Mapping[str, Any], address: Address, now: datet
     own = _own_grain(board, address)
     grain = page.get("shown_grain") or address.grain or (board.period(address.period).grain if address.period else own)
     shown = board.period(page.get("shown_period") or chosen(board, address, grain, now))
-    return {"when": _when(board, address, shown, now), "grains": _grains(board, page, address, shown, now)}
+    named = [address.steps[1]] if page["kind"] == "metric" else board.stamps
+    known = [board.stamps[name][1] for name in named if name in board.stamps]
+    newest = max((at for at in known if at is not None), default=None)
+    return {"when": _when(board, address, shown, now, newest), "grains": _grains(board, page, address, shown, now)}
 
 
 def _own_grain(board: Board, address: Address) -> str:
@@ -249,7 +252,8 @@ def _own_grain(board: Board, address: Address) -> str:
             return max(sorted(set(found)), key=found.count) if found else "week"
 
 
-def _when(board: Board, address: Address, shown: Period, now: datetime) -> dict[str, Any]:
+def _when(board: Board, address: Address, shown: Period, now: datetime, newest: datetime | None) -> dict[str, Any]:
+    """The steps in time. ``newest``: of all rows; where they end before the shown period, their own period is one step away."""
     latest = board.latest_closed(shown.grain, now)
     running = board.calendar.shift(latest, 1)
     before = board.calendar.shift(shown, -1)
@@ -271,6 +275,7 @@ def _when(board: Board, address: Address, shown: Period, now: datetime) -> dict[
         "previous": to(before),
         "next": to(after),
         "latest": to(None if shown.label == latest.label else latest),
+        "newest": to(None if newest is None or newest >= shown.start else board.calendar.period(newest, shown.grain)),
     }
 
 

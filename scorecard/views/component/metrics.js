@@ -246,7 +246,7 @@
           })
         )
       ),
-      h("section", { className: "card chart-card", role: "group", "aria-label": body.caption }, h("div", { className: "chart-slot" }, props.chart), h("p", { className: "unseen" }, "The table below has the same numbers.")),
+      h("section", { className: "card chart-card", role: "group", "aria-label": body.caption }, h("div", { className: "chart-slot" + (body.nothing ? " nothing" : "") }, body.nothing ? h("p", null, body.nothing) : props.chart), h("p", { className: "unseen" }, "The table below has the same numbers.")),
       h(
         "div",
         { className: "two" },

@@ -145,7 +145,7 @@
       body.exceptions.map(function (group) {
         return h(Exceptions, { key: group.role, group: group, now: props.now });
       }),
-      h("h2", { className: "over" }, "Scorecards"),
+      body.teams.length ? h("h2", { className: "over" }, "Scorecards") : null,
       h(
         "div",
         { className: "teams" },
@@ -153,7 +153,7 @@
           return h(Team, { key: team.title, team: team, now: props.now });
         })
       ),
-      body.groups.length ? h("h2", { className: "over" }, "The organisation's own indicators") : null,
+      body.groups.length && body.teams.length ? h("h2", { className: "over" }, "The organisation's own indicators") : null,
       body.groups.map(function (group) {
         return h(S.Group, { key: group.role, group: group, now: props.now });
       }),

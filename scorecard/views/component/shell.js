@@ -52,7 +52,8 @@
       h(Pick, { choice: when.previous, className: "step" }, h(LEFT)),
       h("span", { className: "period", "aria-live": "polite" }, h("b", null, when.label), h("span", null, when.dates), when.running ? h(S.Tag, { kind: "running", title: "This period has not ended: its numbers still move" }, "running") : null),
       h(Pick, { choice: when.next, className: "step" }, h(RIGHT)),
-      when.latest.href ? h(S.Link, { href: when.latest.href, className: "latest", title: when.latest.text }, "Latest") : null
+      when.latest.href ? h(S.Link, { href: when.latest.href, className: "latest", title: when.latest.text }, "Latest") : null,
+      when.newest.href ? h(S.Link, { href: when.newest.href, className: "latest", title: "The newest rows are of " + when.newest.text }, "Newest data") : null
     );
   }
 
@@ -112,7 +113,7 @@
         "div",
         { className: "heading-line" },
         h("h1", null, rolled && page.rolls ? h(S.Shape, { status: rolled.worst }) : null, page.title, rolled && page.rolls ? h("span", { className: "unseen" }, ": " + S.WORDS[rolled.worst]) : null),
-        rolled ? h("span", { className: "heading-counts" }, page.decks ? h("span", { className: "faint" }, "Scorecards") : null, h(S.Counts, { counts: rolled.counts })) : null
+        rolled && (!page.decks || page.decks.length) ? h("span", { className: "heading-counts" }, page.decks ? h("span", { className: "faint" }, "Scorecards") : null, h(S.Counts, { counts: rolled.counts })) : null
       ),
       page.lead ? h("p", { className: "lead" }, page.lead) : null,
       page.when || page.grains.length

@@ -89,7 +89,7 @@
         return point.value !== null;
       })
     )
-      return h("span", { className: "spark-none", role: "img", "aria-label": spark.label }, "no history yet");
+      return h("span", { className: "spark-none", role: "img", "aria-label": spark.label }, "no values");
     const range = extent(spark);
     const gap = points.length > 1 ? (width - 2 * edge) / (points.length - 1) : 0;
     const x = function (i) {

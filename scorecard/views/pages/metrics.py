@@ -19,7 +19,9 @@ from scorecard.views.rows import Around, row
 from scorecard.views.wording import (
     change,
     clock_text,
+    counted,
     limit_text,
+    nothing_to_draw,
     person,
     plain,
     reading_span,
@@ -101,7 +103,7 @@ def metric_page(board: Board, name: str, address: Address, now: datetime) -> tup
     grain = address.grain or (board.period(address.period).grain if address.period else metric.grain)
     slice_ = _slice(board, metric, address)
     reading = board.reading(name, grain, chosen(board, address, grain, now), slice_, now)
-    history = board.series(name, grain, slice_, now, SHOWN[grain])
+    history = _history(board, reading, now)
     owner = board.book.owner_of(metric)
     page = {
         "kind": "metric",
@@ -117,6 +119,9 @@ def metric_page(board: Board, name: str, address: Address, now: datetime) -> tup
             "owner": person(owner),
             "about": _about(board, metric, address),
             "caption": f"{metric.title}, {len(history)} {grain}s: value, target (dotted) and the limit of amber (dashed)",
+            "nothing": None
+            if any(r.value is not None and not nothing_to_draw(r) for r in history)
+            else f"No values in the {counted(len(history), grain)} to {history[-1].period if history else reading.period}.",
             "readings": [_line(board, metric, r, now) for r in reversed(history)],
             "definition": metric.definition,
             "place": None if metric.place is None else str(metric.place),
@@ -133,6 +138,16 @@ def metric_page(board: Board, name: str, address: Address, now: datetime) -> tup
         },
     }
     return page, history
+
+
+def _history(board: Board, reading: Reading, now: datetime) -> tuple[Reading, ...]:
+    """The newest periods; where the chosen one lies before them, those around it: three before for each one after."""
+    count = SHOWN[reading.grain]
+    newest = board.series(reading.metric, reading.grain, reading.slice, now, count)
+    if not newest or reading.end > newest[0].start:
+        return newest
+    until = board.calendar.shift(board.period(reading.period), count // 4)
+    return board.series(reading.metric, reading.grain, reading.slice, now, count, until.label) or newest
 
 
 def _slice(board: Board, metric: Metric, address: Address) -> tuple[str, str] | None:
