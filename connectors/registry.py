@@ -46,3 +46,12 @@ def pull(request: Pull) -> Generator[Batch, None, None]:
             f"kind '{request.kind}' cannot be pulled", hint=f"kinds that can: {known}", place=request.source
         )
     yield from function(request)
+
+
+def glance(request: Pull) -> tuple[int, str] | None:
+    """(rows, a text that is the same while the source gives the same), had for less than the rows; None: it cannot be told."""
+    if request.kind != "sql":
+        return None
+    from connectors.sql.glance import glance as glance_at_query
+
+    return glance_at_query(request)

@@ -19,7 +19,7 @@ from scorecard.ground.errors import Place, Problem
 from scorecard.landings.landings import Landings
 from scorecard.measures.plan import axes
 from scorecard.refresh.again import lost_rows, read_again, why_not_again
-from scorecard.refresh.still import nothing_new, waiting_of
+from scorecard.refresh.still import NOT_READ, Looks, nothing_new, waiting_of
 from scorecard.warehouse.engine import NOTHING, Candidate, Engine, Load, LoadOrder, Move, Standing, Touched
 from scorecard.warehouse.watermarks import definition_of
 
@@ -40,12 +40,13 @@ def pull_source(
     stop: Event | None = None,
     weigh: Weigh | None = None,
     landings: Landings | None = None,
+    looks: Looks | None = None,
 ) -> tuple[Load, Touched]:
     """Pulls a source once and loads it. Always gives a Load: a fault is its outcome ``failed`` with the problem.
 
-    ``stop`` ends it from another thread. ``weigh``: which numbers a load would move too far, asked before it is published.
-    ``landings`` keeps what the source gives, where it says so; a table that is gone takes the rows from there that the
-    source may not give any more.
+    ``looks`` remembers what a source gave of which a load waits or was rejected. ``stop`` ends it from another thread.
+    ``weigh``: which numbers a load would move too far, asked before it is published. ``landings`` keeps what the source
+    gives, where it says so; a table that is gone takes the rows from there that the source may not give any more.
     """
     started = clock.now()
     standing = engine.standing(source.name)
@@ -55,16 +56,25 @@ def pull_source(
     request = _request(book, source, folder, standing, started, full)
     if stop is not None:
         request = replace(request, stop=stop)
-    order, request, same = _as_it_waits(engine, order, request, standing)
+    looks = Looks() if looks is None else looks
+    turned_away = (
+        None if full or cause == "command" else looks.rejection(engine, request, standing, source, order.timezone)
+    )
+    if turned_away is not None:
+        return engine.record_failure(order, turned_away), NOTHING
+    order, request, same = _as_it_waits(engine, order, request, standing, looks)
     if same is not None:
         return _loaded(engine, order, lambda _: same)
     if landings is None or source.keep_raw is None:
-        return _loaded(engine, order, lambda failures: _batches(request, failures))
-    return _loaded_and_kept(engine, order, request, landings, standing)
+        load, touched = _loaded(engine, order, lambda failures: _batches(request, failures))
+    else:
+        load, touched = _loaded_and_kept(engine, order, request, landings, standing)
+    looks.heard(engine, request, load, standing, source, order.timezone)
+    return load, touched
 
 
 def _as_it_waits(
-    engine: Engine, order: LoadOrder, request: Pull, standing: Standing | None
+    engine: Engine, order: LoadOrder, request: Pull, standing: Standing | None, looks: Looks
 ) -> tuple[LoadOrder, Pull, list[Batch] | None]:
     """Where a load of the source waits for a person it is not pulled whole again, so long as it gives just what waits:
     what files say in that case, and for the others a request that lets the server say it."""
@@ -73,6 +83,8 @@ def _as_it_waits(
     if waiting is None:
         return order, request, None
     same = nothing_new(request, waiting)
+    if same is None and looks.still(request, waiting.load.id, waiting.base, waiting.definition):
+        same = NOT_READ
     if same is not None:
         return replace(order, same_as=waiting.load.id), request, same
     if request.kind == "http":

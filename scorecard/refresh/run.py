@@ -32,6 +32,7 @@ from scorecard.refresh.holds import HoldsRead
 from scorecard.refresh.overrides import OverridesRead
 from scorecard.refresh.pull import pull_again, pull_source
 from scorecard.refresh.sources import states_of
+from scorecard.refresh.still import Looks
 from scorecard.refresh.weigh import Scales, material
 from scorecard.warehouse.engine import NOTHING, Engine, Load, Standing, Touched
 
@@ -85,6 +86,7 @@ class Refresher:
         self.landings = landings
         self._holds = HoldsRead(engine, landings)
         self._workers = workers
+        self._looks = Looks()
         self._notices = tuple(notices)
         self.decider = Decider(engine, journal, clock, landings)
         with suppress(Unavailable):
@@ -151,7 +153,7 @@ class Refresher:
             else:
                 stop, kept = self.stopping, self.landings
                 load, touched = pull_source(
-                    *at, cause=cause, full=full, weigh=weigh, stop=stop, landings=kept
+                    *at, cause=cause, full=full, weigh=weigh, stop=stop, landings=kept, looks=self._looks
                 )  # fmt: skip
         return self._await(load, touched)
 

@@ -1,13 +1,84 @@
-"""A source of which a load waits for a person: is what it gives still what waits? It is not read whole to find out."""
+"""A source of which a load waits for a person, or was rejected: is what it gives still the same? It is not read to find out."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pyarrow as pa
 
 from connectors import registry
 from connectors.contract import Batch, Pull, SourceFailed
-from scorecard.warehouse.engine import Engine, Standing, Waiting
+from scorecard.book.model.source import Source
+from scorecard.ground.errors import Problem
+from scorecard.warehouse.engine import Engine, Load, Standing, Waiting
+from scorecard.warehouse.holdwords import still_rejected
+from scorecard.warehouse.watermarks import definition_of
+
+READ_AGAIN = timedelta(minutes=15)
+"""So long a look at a database takes the place of its rows: it sees most changes, and the rows themselves see all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look at a source showed when a load of it was held. ``since``: when the load's rows were read."""
+
+    load: int
+    base: int
+    definition: str
+    seen: str
+    since: datetime
+
+
+@dataclass(slots=True)
+class Looks:
+    """The newest look at each source; forgotten with the process, and then the rows are read once more."""
+
+    of: dict[str, Looked] = field(default_factory=dict)
+
+    def heard(
+        self, engine: Engine, request: Pull, load: Load, standing: Standing | None, source: Source, timezone: str
+    ) -> None:
+        """After a load whose rows were read: what a look shows, where it waits or is what a person has rejected."""
+        self.of.pop(load.source, None)
+        base, definition = 0 if standing is None else standing.generation, definition_of(source, timezone)
+        about = None
+        if load.outcome == "held":
+            waiting = waiting_of(engine, load.source, standing, definition)
+            about = None if waiting is None else waiting.load.id
+        elif load.outcome == "failed" and (decision := engine.holds.rejected().get(load.source)) is not None:
+            said = still_rejected(decision, source).message
+            about = decision.load if any(p.message == said for p in load.problems) else None
+        look = None if about is None else registry.glance(request)
+        if about is not None and look is not None and look[0] == load.read:
+            self.of[load.source] = Looked(about, base, definition, look[1], request.now)
+
+    def rejection(
+        self, engine: Engine, request: Pull, standing: Standing | None, source: Source, timezone: str
+    ) -> Problem | None:
+        """What is to be said where the source still gives just what a person has rejected."""
+        if request.source not in self.of or standing is None:
+            return None
+        decision = engine.holds.rejected().get(request.source)
+        if decision is None:
+            return None
+        same = self.still(request, decision.load, standing.generation, definition_of(source, timezone))
+        return still_rejected(decision, source) if same else None
+
+    def still(self, request: Pull, load: int, base: int, definition: str) -> bool:
+        """Whether the source gives just what it gave for a load that was held, as far as a look shows."""
+        known = self.of.get(request.source)
+        if known is None or (known.load, known.base, known.definition) != (load, base, definition):
+            return False
+        if not timedelta() <= request.now - known.since < READ_AGAIN:
+            return False
+        look = registry.glance(request)
+        return look is not None and look[1] == known.seen
+
+
+NOT_READ = [Batch(rows=pa.table({}), unchanged=None)]
+"""What a connector says whose source has nothing new."""
 
 
 def waiting_of(engine: Engine, source: str, standing: Standing | None, definition: str) -> Waiting | None:

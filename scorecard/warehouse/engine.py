@@ -259,6 +259,10 @@ class Holds(Protocol):
         """Source → the rollback after which its loads wait for a person."""
         ...
 
+    def rejected(self) -> Mapping[str, Decision]:
+        """Source → the rejection of rows that are not staged again by the schedule."""
+        ...
+
     def approve(self, order: LoadOrder, decision: Decision) -> tuple[Load, Touched]:
         """Publishes exactly the rows that were held. Refused where that load does not wait, or no longer fits."""
         ...

@@ -111,6 +111,11 @@ class DuckHolds:
         with self._rooms.reading() as cursor:
             return {source: decision for source, (decision, _) in marked(cursor, PINNED).items()}
 
+    def rejected(self) -> Mapping[str, Decision]:
+        """Source → the rejection of rows that are not staged again by the schedule."""
+        with self._rooms.reading() as cursor:
+            return {source: decision for source, (decision, _) in marked(cursor, REJECTED).items()}
+
     # -- deciding ----------------------------------------------------------------------------------------------
 
     def approve(self, order: LoadOrder, decision: Decision) -> tuple[Load, Touched]:
