@@ -148,7 +148,7 @@ def test_the_page_shows_where_why_and_what_next() -> None:
     (tickets,) = rows_put_aside(northwind.board())
     assert (tickets["source"], tickets["said"], tickets["status"]) == (
         "tickets",
-        "6 rows missing from its table",
+        "6 rows not taken into its table",
         "amber",
     )
     numbers, ragged, key = tickets["groups"]

@@ -27,7 +27,7 @@ def rows_put_aside(board: Board) -> list[dict[str, Any]]:
 
 def _source(state: SourceState, declared: Source | None) -> dict[str, Any]:
     found, failed = state.quarantine, any(group.failed is not None for group in state.quarantine.groups)
-    said = [f"{counted(found.missing, 'row')} missing from its table"] if found.missing else []
+    said = [f"{counted(found.missing, 'row')} not taken into its table"] if found.missing else []
     if failed:
         said.append("the last load failed because of these rows: nothing was changed")
     return {
