@@ -249,3 +249,11 @@ def test_other_texts_are_refused(text: str) -> None:
 def test_thousands_may_be_set_apart() -> None:
     assert read_number("1 260 EUR", manual("EUR")) == 1260
     assert read_number("12_000", manual(None)) == 12000
+
+
+def test_the_metrics_own_team_is_the_whole(house: House) -> None:
+    now = "2026-09-28T08:00:00Z"
+    house.set(now, "mood", "2026-W39", "90%", "--team", "support")
+    for more in ((), ("--team", "support")):
+        found = house.reading(now, "mood", "2026-W39", *more)
+        assert (found["slice"], found["value"], found["status"]) == (None, 0.9, "green")

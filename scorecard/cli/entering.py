@@ -22,8 +22,8 @@ _SPACES = re.compile("[ \u202f\u00a0_]")
 @click.argument("metric", metavar="METRIC")
 @click.argument("period", metavar="PERIOD")
 @click.argument("value", metavar="VALUE")
-@click.option("--team", help="That team's value; else the whole's.")
-@click.option("--process", help="That process's value.")
+@click.option("--team", help="That team's value; else the whole's, which is that of the metric's own team.")
+@click.option("--process", help="That process's value, in the same way.")
 @click.option("--text", help="A remark: how it was found out.")
 @click.option("--by", required=True, help="Who says so.")
 @click.pass_context
@@ -48,7 +48,16 @@ def set_value(
         board, now = product.board(), product.clock.now()
         known = board.book.metrics.get(metric)
         number = None if known is None or not isinstance(known.measure, Manual) else read_number(value, known)
-        where = {"team": team} if team is not None else {"process": process} if process is not None else None
+        own = known is not None and known.team == team and known.process == process
+        where = (
+            None
+            if own
+            else {"team": team}
+            if team is not None
+            else {"process": process}
+            if process is not None
+            else None
+        )
         kind = next(kind for kind in KINDS if kind.name == "value")
         sent = {
             "metric": metric, "period": period, "slice": where, "by": by,
