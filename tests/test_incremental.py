@@ -161,9 +161,9 @@ def watched(monkeypatch: pytest.MonkeyPatch, w: World) -> list[str]:
     seen: list[str] = []
     query = w.engine.query
 
-    def spy(sql: str, parameters: Any = ()) -> pl.DataFrame:
+    def spy(sql: str, parameters: Any = (), **more: Any) -> pl.DataFrame:
         seen.append(sql)
-        return query(sql, parameters)
+        return query(sql, parameters, **more)
 
     monkeypatch.setattr(w.engine, "query", spy)
     return seen

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 from array import array
 from datetime import timedelta
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ from scorecard.measures.run import Meter
 from scorecard.measures.states import runs, settled
 from scorecard.measures.states.stretches import Window, _ranked
 from tests.measuring import BY_TEAM, distinct, metric, moment, quantile
-from tests.test_incremental import assert_equal, world
+from tests.test_incremental import assert_equal, watched, world
 
 VALUES = st.lists(st.integers(-9, 9).map(float), max_size=25).map(sorted)
 
@@ -76,3 +78,28 @@ def test_days_that_close_one_after_the_other_are_those_of_all_rows() -> None:
                 measured = w.measure(now, {"tickets": touched})
             with w.engine.trial() as aside:
                 assert_equal(Meter(aside, w.book, w.calendar).measure(now, None), measured)
+
+
+def test_the_first_tick_reads_long_periods_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a full compute no row of earlier days is read for a quantile; in a new process each is, once for all periods."""
+    metrics = [metric(f"p{q}", quantile("minutes", q / 10), split=BY_TEAM) for q in (5, 9)]
+    with mock.patch.object(settled, "FROM_ROWS", 0), world(*metrics) as w:
+        rows = [
+            {"id": n, "created_at": w.now - timedelta(hours=9 * n), "minutes": n % 17, "cost": "1", "team": "support"}
+            for n in range(190)
+        ]
+        w.load("tickets", rows)
+        w.measure()
+        for process, reads in (("same", 0), ("new", 1)):
+            if process == "new":
+                w.meter.write_down()
+                w.meter = w.fresh()
+                w.measure(w.now, {})
+            new = {"created_at": w.now, "minutes": 3, "cost": "1", "team": "sales"}
+            touched = w.load("tickets", [{**new, "id": f"90{reads}"}])
+            seen = watched(monkeypatch, w)
+            measured = w.measure(w.now, {"tickets": touched})
+            days = [min(re.findall("DATE '([0-9-]+)'", s)) for s in seen if 'main."tickets"' in s and '"minutes"' in s]
+            assert sum(day < "2026-03-16" for day in days) == reads, seen
+            with w.engine.trial() as aside:
+                assert_equal(Meter(aside, w.book, w.calendar).measure(w.now, None), measured)

@@ -192,7 +192,7 @@ def test_what_is_not_finite_counts_in_a_window_that_holds_nothing_else() -> None
     first, until = moment("2026-03-02 00:00").date(), moment("2026-03-09 00:00").date()
     days, code = days_laid_out(Calendar("Europe/Berlin"), first, until, ("week",)), coded({"a": [("team", "a")]})
     assert code is not None
-    runs = Runs([0.5], ("week",), days, code, fused=True, stretches=[(first, until)])
+    runs = Runs([0.5], ("week",), days, code, fused=True, stretches={(first, until): {}})
     cells = cells_sorted(pl.DataFrame({"cell": [0, 1], "v": [2.0, float("inf")]}), (None,))
     found = list(runs.take(cells[None], 2))
     assert [(slice_, n, bad) for _, _, slice_, n, bad, _ in found] == [(None, 1, 1), (("team", "a"), 0, 1)]

@@ -5,9 +5,10 @@ What is small is asked for in one statement; where that fails, in halves, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
+from functools import partial
 from typing import Protocol, TypeVar
 
 import polars as pl
@@ -34,10 +35,10 @@ from scorecard.measures.states.additive import as_rows, bucket_of, scan_sql
 from scorecard.measures.states.bags import Question, by_split, questions, slices_for, together
 from scorecard.measures.states.level import table_of
 from scorecard.measures.states.rows import Piece, Rows
-from scorecard.measures.states.settled import Settled, Stretch
+from scorecard.measures.states.settled import Asked, Settled, Stretch
 from scorecard.measures.states.stretches import Line
 from scorecard.measures.store import BAGS, Pending
-from scorecard.measures.sweep import Sweep
+from scorecard.measures.sweep import Sweep, windows_around
 from scorecard.warehouse.engine import Engine
 
 ROWS_AT_ONCE = 3_000_000
@@ -115,7 +116,7 @@ class Counting:
     seen: dict[Scan, set[str | None]] = field(default_factory=dict)
     again: dict[Scan, frozenset[date]] = field(default_factory=dict)
     by_day: dict[str, Mapping[date, int]] = field(default_factory=dict)
-    stretches: Callable[[], Mapping[Bag, Collection[tuple[date, date]]]] = dict
+    stretches: Callable[[], Asked] = dict
 
     def _run(
         self, jobs: Sequence[J], ask: Callable[[Sequence[J]], pl.DataFrame]
@@ -237,7 +238,7 @@ class Counting:
         stretches = self.stretches() if groups else {}
         for (axis, split), bags in groups.items() if fused is not None else ():
             slices = slices_for(self.slicing, self.raws, split)
-            wanted = {bag: stretches.get(bag, ()) for bag in bags}
+            wanted = {bag: stretches.get(bag, {}) for bag in bags}
             sweep = Sweep(self.engine, self.here, axis, bags, slices, bool(fused), wanted, by_day=self.by_day.get(axis))
             answer = self.attempt(sweep.numbers)
             if not isinstance(answer, Problem):
@@ -291,7 +292,8 @@ class Counting:
         found: dict[tuple[str, Grain], Line] = {}
         for alike in by_split(bags):
             slices = slices_for(self.slicing, self.raws, alike[0].split)
-            answer = self.attempt(lambda b=alike, s=slices: self.settled.lines(b, rows, s, stretches))  # type: ignore[misc]
+            look = partial(windows_around, self.engine, here, slices)
+            answer = self.attempt(lambda b=alike, s=slices, k=look: self.settled.lines(b, rows, s, stretches, k))  # type: ignore[misc]
             if not isinstance(answer, Problem):
                 found |= {(key[0], grain): line for key, line in answer.items() for grain in grains[key]}
         return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from scorecard.measures.counting import ROWS_AT_ONCE
@@ -31,6 +32,7 @@ from scorecard.measures.states.bags import by_split, questions, slices_for, toge
 from scorecard.measures.states.rows import Piece, Rows
 from scorecard.measures.states.settled import Settled, Stretch
 from scorecard.measures.store import between
+from scorecard.measures.sweep import windows_around
 from scorecard.warehouse.engine import Engine
 
 EPOCH = date(1970, 1, 1)
@@ -286,7 +288,8 @@ class Cuts:
             rows = Rows(here.table, axis, (), "true", here.calendar.timezone, here.whole_hours, dates)
             for alike in by_split(list(dict.fromkeys(bags))):
                 slices = slices_for(self.slicing, raws, alike[0].split)
-                for key, line in self.settled.lines(alike, rows, slices, stretches).items():
+                look = partial(windows_around, self.engine, here, slices)
+                for key, line in self.settled.lines(alike, rows, slices, stretches, look).items():
                     self._known[key[0], cut_of[key]] = line
 
     def _rows(self, here: Here, axis: str, cuts: Sequence[Cut]) -> Rows:

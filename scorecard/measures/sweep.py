@@ -8,7 +8,7 @@ what belongs to periods that are not over yet.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -17,14 +17,14 @@ import polars as pl
 from scorecard.ground.periods import Grain
 from scorecard.measures.place import Here
 from scorecard.measures.plan import Bag
-from scorecard.measures.ranges import Range, column, day_literal, day_of, until_moment, within
+from scorecard.measures.ranges import Range, column, day_literal, day_of, joined, until_moment, within
 from scorecard.measures.slices import Slice
 from scorecard.measures.sql import ROWS, literal
 from scorecard.measures.states.layout import Coded, Days, coded, day_at, days_laid_out
 from scorecard.measures.states.once import Once
 from scorecard.measures.states.rows import Slices, guarded
 from scorecard.measures.states.runs import Runs
-from scorecard.measures.states.settled import Place
+from scorecard.measures.states.settled import Around, Asked, Most, Place
 from scorecard.measures.states.sorting import cells_sorted
 from scorecard.measures.states.stretches import Window
 from scorecard.measures.store import BAGS
@@ -82,7 +82,7 @@ class Sweep:
     bags: Mapping[Bag, Sequence[Grain]]
     slices: Slices
     fused: bool
-    stretches: Mapping[Bag, Collection[tuple[date, date]]]
+    stretches: Asked
     by_day: Mapping[date, int] | None = None
     windows: dict[Place, Mapping[Slice | None, Window]] = field(default_factory=dict)
     _rows: list[Result] = field(default_factory=list)
@@ -106,6 +106,34 @@ class Sweep:
         if mine:
             self._pass(days, portions, code, Columns.of(mine), mine, counting)
         return self._kept(), left
+
+    def around(self) -> Around:
+        """Only the windows of the stretches; no other rows are read. Nothing where it can say nothing about them. Raises what the
+        engine raises."""
+        code, marks = coded(self.slices), {day for found in self.stretches.values() for some in found for day in some}
+        if code is None or not marks:
+            return {}
+        days = days_laid_out(self.here.calendar, min(marks), max(marks), (), marks)
+        portions = self._portions(days)
+        if portions is not None:
+            mine = list(self.bags)
+            self._pass(days, portions, code, Columns.of(mine), mine, {})
+        return self.windows
+
+    def _asked(self, bags: Sequence[Bag]) -> dict[Range, Most]:
+        """The stretches of some bags, oldest first."""
+        found: dict[Range, Most] = {}
+        for bag in bags:
+            found |= self.stretches.get(bag, {})
+        return dict(sorted(found.items()))
+
+    def _read(self, days: Days, begin: int, until: int) -> Sequence[Range]:
+        """The days of some segments; where only windows are asked for, those that they rest on."""
+        first, last = day_at(days, begin), day_at(days, until)
+        if any(self.bags.values()):
+            return ((first, last),)
+        asked = joined(some for found in self.stretches.values() for some in found)
+        return [(max(a, first), min(b, last)) for a, b in asked if a < last and b > first]
 
     def _counting(self, days: Days, code: Coded) -> dict[tuple[str, Sequence[Grain]], Once]:
         """How each distinct value is counted (value and grains); not those that are no whole numbers, or too far apart."""
@@ -146,10 +174,7 @@ class Sweep:
             if bag.q is not None:
                 sorting.setdefault((bag.value, bag.condition, self.bags[bag]), []).append(bag)
         runs = {
-            place: Runs(
-                [bag.q or 0.0 for bag in alike], place[2], days, code, self.fused,
-                sorted({stretch for bag in alike for stretch in self.stretches.get(bag, ())}),
-            )
+            place: Runs([bag.q or 0.0 for bag in alike], place[2], days, code, self.fused, self._asked(alike))
             for place, alike in sorting.items()
         }  # fmt: skip
         by_name: dict[str, list[tuple[tuple[str, str | None, Sequence[Grain]], str | None]]] = {}
@@ -159,9 +184,7 @@ class Sweep:
         named = {(bag.value, bag.condition, self.bags[bag]): bag.id for bag in bags if bag.q is None}
         last = len(days.begins) - 1
         for begin, until in portions:
-            rows = self.engine.query(
-                self._sql(days, code, columns, ((day_at(days, begin), day_at(days, until)),)), many=True
-            )
+            rows = self.engine.query(self._sql(days, code, columns, self._read(days, begin, until)), many=True)
             cell = days.of_day.gather(rows["day"]) * code.size + rows["code"]
             for name, alike in by_name.items():
                 asked = tuple(dict.fromkeys(flag for _, flag in alike))
@@ -231,3 +254,9 @@ class Sweep:
         shown += [f"{sql} AS {name}" for name, sql in columns.sql.items()]
         until = until_moment(self.axis, here.columns[self.axis], here.now, here.today)
         return f"SELECT {', '.join(shown)} FROM {here.table} AS {ROWS} WHERE {within(day, ranges)} AND {until}"
+
+
+def windows_around(engine: Engine, here: Here, slices: Slices, asked: Asked) -> Around:
+    """Windows around quantiles of one time column and split: bag → days. Those of which nothing can be said are left out."""
+    axis = next(bag.time for bag in asked)
+    return Sweep(engine, here, axis, dict.fromkeys(asked, ()), slices, fused=False, stretches=asked).around()

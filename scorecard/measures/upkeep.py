@@ -23,8 +23,9 @@ from scorecard.measures.place import OLDEST, Here, Key, Moved, key_of, touched_r
 from scorecard.measures.plan import Bag, Plan, Scan, axes
 from scorecard.measures.ranges import DAY, Range, moment_literal, utc_naive
 from scorecard.measures.sql import ROWS, column_kind, quoted
+from scorecard.measures.states import settled
 from scorecard.measures.states.level import replacing_days
-from scorecard.measures.states.settled import Settled
+from scorecard.measures.states.settled import Asked, Most, Settled
 from scorecard.measures.states.stretches import Line
 from scorecard.measures.store import Known, Pending, Place, Renewed, open_store
 from scorecard.warehouse.engine import NOTHING, Engine, Standing, Touched
@@ -213,7 +214,7 @@ class Upkeep:
             self.grid.reload_raws(here.source)
         pending = Pending()
         counting = self._counting(here, self.plan, fresh, skipped, days, pending, later)
-        counting.stretches = lambda: _stretches(here, coming())
+        counting.stretches = lambda: _stretches(here, self.plan, coming())
         counting.scans()
         for scan, seen in counting.seen.items():
             if (
@@ -359,14 +360,20 @@ class _Days:
         return frozenset(d for d in found if self.here.today - OLDEST <= d <= self.here.today)
 
 
-def _stretches(here: Here, wanted: Wanted) -> dict[Bag, set[tuple[date, date]]]:
-    """The whole days before cuts of which quantiles will be asked for."""
-    found: dict[Bag, set[tuple[date, date]]] = {}
+def _stretches(here: Here, plan: Plan, wanted: Wanted) -> Asked:
+    """The whole days before cuts of which quantiles will be asked for, and those of running periods before today: ticks mostly
+    touch what is today."""
+    found: dict[Bag, dict[Range, Most]] = {}
+    for bag, grains in plan.bags.items():
+        for grain in grains if bag.source == here.source and bag.q is not None else ():
+            first = here.today if grain == "hour" else here.calendar.period(here.today, grain).first
+            if first < here.today and here.rows_in(bag.time, first, here.today) >= settled.FROM_ROWS:
+                found.setdefault(bag, {})[first, here.today] = {}
     for (source, bag), cuts in wanted.bags.items():
         for cut in cuts if source == here.source and bag.q is not None else ():
             stretch = stretch_of(here, bag, cut)
             if stretch is not None:
-                found.setdefault(bag, set()).add((stretch.first, stretch.split))
+                found.setdefault(bag, {})[stretch.first, stretch.split] = {}
     return found
 
 

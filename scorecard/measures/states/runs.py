@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from scorecard.ground.periods import Grain
+from scorecard.measures.ranges import Range
 from scorecard.measures.slices import Slice
 from scorecard.measures.states.layout import Coded, Days, segment_at
 from scorecard.measures.states.ranks import quantile, window
-from scorecard.measures.states.settled import ALL_OF, margin_of
+from scorecard.measures.states.settled import ALL_OF, MARGIN, Most, margin_of
 from scorecard.measures.states.sorting import Cells, Run
 from scorecard.measures.states.stretches import NOTHING, Window
 
@@ -23,7 +24,7 @@ class Runs:
     """Quantiles ``qs`` of one value, in portions of whole segments of days in their order; no segment comes twice.
 
     ``fused``: how the engine rounds between two values. ``stretches``: days from one to before another whose ``windows`` around
-    the quantiles are to be remembered: (first, until) → slice → one for each quantile.
+    the quantiles are to be remembered ((first, until) → slice → one for each quantile), with room for what comes now.
     """
 
     qs: Sequence[float]
@@ -31,8 +32,8 @@ class Runs:
     days: Days
     coded: Coded
     fused: bool
-    stretches: Collection[tuple[date, date]] = ()
-    windows: dict[tuple[date, date], dict[Slice | None, tuple[Window, ...]]] = field(default_factory=dict)
+    stretches: Mapping[Range, Most] = field(default_factory=dict)
+    windows: dict[Range, dict[Slice | None, tuple[Window, ...]]] = field(default_factory=dict)
     _runs: dict[int, Run] = field(default_factory=dict)
     _bad: dict[int, int] = field(default_factory=dict)
     _next: dict[Grain, int] = field(default_factory=dict)
@@ -58,11 +59,13 @@ class Runs:
         for first, until in self.stretches:
             begin, end = segment_at(self.days, first), segment_at(self.days, until)
             if end <= done and (first, until) not in self.windows:
-                self.windows[first, until] = self._around(range(begin, end), (until - first).days)
+                self.windows[first, until] = self._around(
+                    range(begin, end), (until - first).days, self.stretches[first, until]
+                )
         self._forget()
 
-    def _around(self, segments: range, days: int) -> dict[Slice | None, tuple[Window, ...]]:
-        """The windows of some segments, slice by slice."""
+    def _around(self, segments: range, days: int, most: Most) -> dict[Slice | None, tuple[Window, ...]]:
+        """The windows of some segments, slice by slice; there is room for twice as many values as come now."""
         found: dict[Slice | None, tuple[Window, ...]] = {}
         margin = 0.0
         for slice_, codes in (None, (0, self.coded.size)), *self.coded.ranges.items():
@@ -70,7 +73,8 @@ class Runs:
             if slice_ is None:
                 margin = margin_of(days, n)
             if n:
-                found[slice_] = tuple(window(runs, n, bad, q, margin if n > ALL_OF else None) for q in self.qs)
+                wide = min(1.0, max(margin, MARGIN + 2 * most.get(slice_, 0) / n)) if n > ALL_OF else None
+                found[slice_] = tuple(window(runs, n, bad, q, wide) for q in self.qs)
             elif bad:
                 found[slice_] = (replace(NOTHING, bad=bad),) * len(self.qs)
         return found
@@ -93,6 +97,6 @@ class Runs:
         grains = [self.days.grains[grain] for grain in self.grains]
         coming = [g.begins[self._next[grain]] for grain, g in zip(self.grains, grains, strict=True)]
         coming += [segment_at(self.days, one[0]) for one in self.stretches if one not in self.windows]
-        least = min(coming) * self.coded.size
+        least = min(coming, default=len(self.days.begins)) * self.coded.size
         self._runs = {cell: run for cell, run in self._runs.items() if cell >= least}
         self._bad = {cell: n for cell, n in self._bad.items() if cell >= least}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import polars as pl
 
 from scorecard.measures.plan import Bag
-from scorecard.measures.ranges import day_of, within
+from scorecard.measures.ranges import Range, day_of, within
 from scorecard.measures.slices import Slice
 from scorecard.measures.sql import ROWS, literal
 from scorecard.measures.states.additive import finite
@@ -30,6 +30,12 @@ from scorecard.warehouse.engine import Engine
 Place = tuple[str, date, date]
 """(bag, first day, day after the last settled one)."""
 Lines = dict[tuple[str, "Stretch"], Line]
+Most = Mapping[Slice | None, int]
+"""Slice → so many values come now, or fewer."""
+Asked = Mapping[Bag, Mapping[Range, Most]]
+"""Bag → days of which its window is asked for (first, day after the last) → what comes to them."""
+Around = Mapping[Place, Mapping[Slice | None, Window]]
+"""Windows as far as they could be looked for."""
 MARGIN = 0.01
 """How far a window reaches on either side of its quantile, as a share of the values."""
 ALL_OF = 10_000
@@ -91,14 +97,23 @@ class Settled:
         best = best if (today - best).days <= LONGEST_TAIL else touched
         return best if best > first and (today - best).days <= LONGEST_TAIL else None
 
-    def take(self, windows: Mapping[Place, Mapping[Slice | None, Window]]) -> None:
-        """Remembers what was found elsewhere of settled days."""
+    def take(self, windows: Around) -> None:
+        """Remembers what was found elsewhere of settled days, at least until it might have been asked for."""
         self._windows.update(windows)
+        self._used.update(windows)
 
     def lines(
-        self, bags: Sequence[Bag], rows: Rows, slices: Slices, stretches: Mapping[str, Sequence[Stretch]]
+        self,
+        bags: Sequence[Bag],
+        rows: Rows,
+        slices: Slices,
+        stretches: Mapping[str, Sequence[Stretch]],
+        look: Callable[[Asked], Around],
     ) -> Lines:
-        """Numbers of bags of one axis and split over stretches (bag → its own), as far as they can be said."""
+        """Numbers of bags of one axis and split over stretches (bag → its own), as far as they can be said.
+
+        ``look``: reads the rows of all windows that are not known, together; those that it leaves out are asked for one by
+        one."""
         found: Lines = {}
         if self.fused() is None:
             return found
@@ -114,13 +129,24 @@ class Settled:
                 if bag.q is None and tails[place].knows(self.tails.name_of(bag)):
                     seen = self._seen_of(bag, rows, slices, stretch, tails[place])
                     found[bag.id, stretch] = Distinct(seen, tails[place], self.tails.name_of(bag))
+        lost: list[tuple[list[Bag], Stretch, Tail, str]] = []
         for (_, _, stretch), some in alike.items():
-            tail = tails[stretch.split, stretch.until, stretch.before]
-            name = self.tails.name_of(some[0])
+            tail, name = tails[stretch[1:]], self.tails.name_of(some[0])
             if tail.knows(name):
-                found |= {
-                    (state, stretch): line for state, line in self._quantiles(some, rows, slices, stretch, tail, name)
-                }
+                made = self._known_quantiles(some, rows, slices, stretch, tail, name)
+                if made is None:
+                    lost.append((some, stretch, tail, name))
+                else:
+                    found |= made
+        if lost:
+            asked: dict[Bag, dict[Range, Most]] = {}
+            for some, stretch, tail, _ in lost:
+                most = {slice_: tail.most(slice_) for slice_ in tail.bits}
+                for bag in some:
+                    asked.setdefault(bag, {})[stretch.first, stretch.split] = most
+            self._windows.update(look(asked))
+            for some, stretch, tail, name in lost:
+                found |= self._quantiles(some, rows, slices, stretch, tail, name)
         self._used |= {(state, s.first, s.split) for state, s in found}
         return found
 
@@ -141,32 +167,43 @@ class Settled:
 
     def _quantiles(
         self, bags: Sequence[Bag], rows: Rows, slices: Slices, stretch: Stretch, tail: Tail, name: str
-    ) -> list[tuple[str, Quantile]]:
+    ) -> Lines:
         """Quantiles of one value, worked out when they are asked for: their windows must hold whatever part of the tail that is.
-        Where they may not, those of all rows are worked out at once."""
+        Where they may not, the settled rows are asked for at once."""
+        found = self._known_quantiles(bags, rows, slices, stretch, tail, name)
+        if found is None:
+            self._settle_windows(bags, rows, slices, stretch, {slice_: tail.most(slice_) for slice_ in tail.bits})
+            found = dict(self._made(bags, stretch, tail, name))
+        return found
+
+    def _known_quantiles(
+        self, bags: Sequence[Bag], rows: Rows, slices: Slices, stretch: Stretch, tail: Tail, name: str
+    ) -> Lines | None:
+        """The same where their windows are known, or follow from earlier ones, and hold."""
         places = [(bag.id, stretch.first, stretch.split) for bag in bags]
-
-        def lines() -> list[tuple[str, Quantile]]:
-            made = (
-                Quantile(b.q or 0.0, self._windows[p], tail, name, fused=bool(self._fused))
-                for b, p in zip(bags, places, strict=True)
-            )
-            return list(zip((bag.id for bag in bags), made, strict=True))
-
         if not all(place in self._windows for place in places):
             self._extend(bags, rows, slices, stretch, name)
-        if all(place in self._windows for place in places):
-            if all(
-                self._windows[place].get(s, NOTHING).holds(bag.q or 0.0, tail.most(s))
-                for bag, place in zip(bags, places, strict=True)
-                for s in tail.bits
-            ):
-                return lines()
-            found = lines()
-            if stretch.before is None and all(line.inside() for _, line in found):
-                return found
-        self._settle_windows(bags, rows, slices, stretch, {slice_: tail.most(slice_) for slice_ in tail.bits})
-        return lines()
+        if not all(place in self._windows for place in places):
+            return None
+        made = self._made(bags, stretch, tail, name)
+        holds = all(
+            self._windows[place].get(s, NOTHING).holds(bag.q or 0.0, tail.most(s))
+            for bag, place in zip(bags, places, strict=True)
+            for s in tail.bits
+        )
+        if holds or (stretch.before is None and all(line.inside() for line in made.values())):
+            return dict(made)
+        return None
+
+    def _made(
+        self, bags: Sequence[Bag], stretch: Stretch, tail: Tail, name: str
+    ) -> dict[tuple[str, Stretch], Quantile]:
+        """From the windows that are known."""
+        windows = [self._windows[bag.id, stretch.first, stretch.split] for bag in bags]
+        return {
+            (bag.id, stretch): Quantile(bag.q or 0.0, around, tail, name, fused=bool(self._fused))
+            for bag, around in zip(bags, windows, strict=True)
+        }
 
     def _extend(self, bags: Sequence[Bag], rows: Rows, slices: Slices, stretch: Stretch, name: str) -> None:
         """Takes the days that have closed since into the windows of some days before them: none of their rows is read again."""
