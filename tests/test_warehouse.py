@@ -224,9 +224,8 @@ def test_complaints_are_one_clear_line(house: DuckWarehouse) -> None:
     good(house, source(), {"minutes": [1]})
     with pytest.raises(Refused, match=r"^[^\n]*minuts[^\n]*minutes[^\n]*$"):
         house.query("SELECT minuts FROM tickets")
-    assert house.check_sql("SELECT minutes FROM tickets") is None
-    assert "minuts" in str(house.check_sql("SELECT minuts FROM tickets"))
-    assert house.check_sql("DELETE FROM tickets") == "only a statement that begins with select is run"
+    with pytest.raises(Refused, match="read-only"):
+        house.query("DELETE FROM tickets")
     assert house.query("SELECT ? + ? AS three", [1, 2]).item() == 3
 
 

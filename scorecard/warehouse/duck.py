@@ -22,7 +22,6 @@ from scorecard.warehouse.axes import are_ready, make_ready
 from scorecard.warehouse.copying import copy_file
 from scorecard.warehouse.engine import NOTHING, Holds, Load, LoadOrder, Quarantine, Standing, Touched
 from scorecard.warehouse.faults import as_error, first_lines, is_damage
-from scorecard.warehouse.gates import not_one_select
 from scorecard.warehouse.history import PRUNED_EVERY, mark_ended, prune, read_latest, read_loads, read_recent
 from scorecard.warehouse.holds import DuckHolds, Rooms
 from scorecard.warehouse.limits import limited
@@ -248,18 +247,6 @@ class DuckWarehouse:
         """One SELECT on a cursor of its own, read-only and within the time limit. Refused: DuckDB's complaint."""
         with self._reading() as cursor, limited(cursor, self.query_seconds):
             return answer(cursor, sql, parameters, many=many)
-
-    def check_sql(self, sql: str) -> str | None:
-        """Why this is not a SELECT that the tables can answer, in DuckDB's words; None where it is."""
-        with self._reading() as cursor:
-            complaint = not_one_select(cursor, sql)
-            if complaint is not None:
-                return complaint
-            try:
-                cursor.execute(f"EXPLAIN {sql}").fetchall()
-            except duckdb.Error as error:
-                return first_lines(error)
-        return None
 
     @property
     def holds(self) -> Holds:
