@@ -6,12 +6,13 @@ loses those of its last moments, and no row of any table: the files are looked a
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,12 +21,17 @@ from connectors.contract import Batch, SourceFailed
 from scorecard.ground.clock import Clock
 from scorecard.warehouse.changes import described
 from scorecard.warehouse.engine import Load, LoadOrder, Standing
-from scorecard.warehouse.records import Memory, naive, read_memory, renewed, sweep, write_loads, write_memory
+from scorecard.warehouse.history import PRUNED_EVERY, prune
+from scorecard.warehouse.newest import note_newest
+from scorecard.warehouse.records import Memory, naive, read_memory, renewed, write_loads, write_memory
 from scorecard.warehouse.staged import parked_of
 
 APART_SECONDS = 1.0
 """Between two times that what waits is written down."""
 MOST_WAITING = 1000
+MOST_KEPT = 10_000
+"""While the disk refuses them the oldest go: an age is newer than none, and a row of the history says less than the next."""
+Reading = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,9 @@ class Renewal:
 class Glances:
     """For any thread; a source is looked at by one at a time. ``forget`` is to be called after whatever else was written."""
 
-    def __init__(self, clock: Clock, next_id: Callable[[], int]) -> None:
+    def __init__(self, folder: Path, reading: Reading, clock: Clock, next_id: Callable[[], int]) -> None:
+        self._folder = folder
+        self._reading = reading
         self._clock = clock
         self._next_id = next_id
         self._lock = threading.Lock()
@@ -59,12 +67,10 @@ class Glances:
 
     # -- looking -----------------------------------------------------------------------------------------------
 
-    def look(
-        self, cursor: Callable[[], duckdb.DuckDBPyConnection], order: LoadOrder, batches: Iterable[Batch]
-    ) -> tuple[Load | None, Iterable[Batch]]:
+    def look(self, order: LoadOrder, batches: Iterable[Batch]) -> tuple[Load | None, Iterable[Batch]]:
         """The load, where the files are those of the last one; else None, and all batches for a load in the usual way."""
         began = self._clock.steady()
-        memory = self._memory(cursor, order) if order.at_hand and not order.full and order.same_as is None else None
+        memory = self._memory(order) if order.at_hand and not order.full and order.same_as is None else None
         if memory is None or not _holds(memory, order):
             return None, batches
         taken: list[Batch] = []
@@ -84,17 +90,17 @@ class Glances:
         self._note(load, order, memory, {} if state == memory.standing.state else state)
         return load, ()
 
-    def _memory(self, cursor: Callable[[], duckdb.DuckDBPyConnection], order: LoadOrder) -> Memory | None:
+    def _memory(self, order: LoadOrder) -> Memory | None:
         """What is remembered of the source, where nothing of it waits for a person and its table is there."""
         name = order.source.name
         known = self._memories.get(name)
         if known is not None:
             return known
         changes = self._changes
-        reading = cursor()
-        memory = read_memory(reading, name)
-        if memory is None or parked_of(reading, name) is not None or described(reading, name) is None:
-            return None
+        with self._reading() as cursor:
+            memory = read_memory(cursor, name)
+            if memory is None or parked_of(cursor, name) is not None or described(cursor, name) is None:
+                return None
         renewal = self._renewals.get(name)
         if renewal is not None:
             memory = replace(memory, standing=renewal.of(memory.standing))
@@ -123,6 +129,8 @@ class Glances:
             state = state or ({} if before is None else before.state)
             self._renewals[load.source] = Renewal(order.now, load.generation, state)
             self._loads[load.id] = load
+            if len(self._loads) > MOST_KEPT:
+                del self._loads[min(self._loads)]
             if load.source in self._memories:
                 self._memories[load.source] = renewed(memory, order.now, state)
 
@@ -155,14 +163,14 @@ class Glances:
         apart = self._clock.steady() - self._written_at
         return bool(self._loads) and (apart >= APART_SECONDS or len(self._loads) >= MOST_WAITING)
 
-    def write(self, cursor: duckdb.DuckDBPyConnection) -> int:
-        """Writes down what waits, in a transaction of its own, at the one writer's place: the newest load's number, 0 for none.
+    def write(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Writes down what waits, in a transaction of its own, at the one writer's place.
 
         Raises duckdb.Error where it cannot be written: it goes on waiting.
         """
         loads, renewals = self.waiting()
         if not loads:
-            return 0
+            return
         self._written_at = self._clock.steady()
         cursor.execute("BEGIN TRANSACTION")
         write_loads(cursor, list(loads.values()))
@@ -175,14 +183,15 @@ class Glances:
             memory = read_memory(cursor, source) if renewal.state else None
             if memory is not None and memory.standing.generation == renewal.generation:
                 write_memory(cursor, renewed(memory, memory.standing.loaded_at or renewal.at, renewal.state))
-        sweep(cursor, loads, self._clock.now())
+        if any(id_ % PRUNED_EVERY == 0 for id_ in loads):
+            prune(cursor, self._clock.now())
         cursor.execute("COMMIT")
         with self._lock:
             self._loads = {id_: load for id_, load in self._loads.items() if id_ not in loads}
             for source, renewal in renewals.items():
                 if self._renewals.get(source) is renewal:
                     del self._renewals[source]
-        return max(loads)
+        note_newest(self._folder, max(loads))
 
 
 def _holds(memory: Memory, order: LoadOrder) -> bool:
