@@ -205,7 +205,7 @@ def _digest(path: Path, name: str) -> str:
 def _prepare(pin: Pinned, request: Pull, dialect: Dialect) -> FileReading:
     """Looks at a file and reads its header."""
     facts = inspect(pin.path, dialect.encoding, pin.name, request.max_bytes)
-    heading = read_heading(pin.path, pin.name, facts, dialect)
+    heading = read_heading(pin.path, pin.name, facts, dialect, request.columns)
     pin.check()
     return FileReading(pin, facts, request, dialect, heading)
 
