@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -42,6 +42,7 @@ ROWS_AHEAD = 2_000
 """About so many rows of a day are read ahead."""
 LONGEST_AHEAD = 3600.0
 """Seconds."""
+NOTHING: Line = {}
 UNUSED = 4
 """Days that nothing has asked for during so many changes of their source are forgotten."""
 
@@ -58,39 +59,43 @@ _Batch = dict[date, At]
 """Cuts of different days: they fit into one statement."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Reached:
-    """What a day's rows come to before a moment, added up when it is asked for: ``base``, and ``rows`` from one place to
-    another. ``lost``: states that the rows do not go with, and why."""
+    """What a day's rows come to before a moment (in UTC, without offset), each state added up when it is asked for: ``base``, and
+    those of ``ahead`` (state → rows in order of time) that are earlier. ``lost``: states that the rows do not go with, and why.
+
+    ``made``: state → (so many of its rows are in it, what they come to); later moments of the day go on from there.
+    """
 
     scan: Scan
     slices: SlicesOf
     base: Mapping[str, Line]
-    rows: Sequence[_Row]
-    first: int
-    until: int
+    ahead: Mapping[str, Sequence[_Row]]
+    moment: datetime
     lost: Mapping[str, Refused]
-    made: Mapping[str, Line] | None = None
+    made: dict[str, tuple[int, Line]]
 
     def line(self, state: str) -> Line:
         """A state's numbers by slice."""
-        found = self.made
-        if found is None:
-            found = self.base
-            if self.until > self.first:
-                found = _added(self.base, self.rows[self.first : self.until], self.scan, self.slices)
-            self.made = found
-        return found.get(state, {})
+        rows = self.ahead.get(state, ())
+        until = bisect_left(rows, self.moment, key=itemgetter(0))
+        first, line = self.made.get(state, (0, NOTHING))
+        if not first or first > until:  # an earlier moment may be asked for later
+            first, line = 0, self.base.get(state, NOTHING)
+        if until > first:
+            line = dict(line)
+            for _, _, raw, *given in rows[first:until]:
+                add(line, self.slices(self.scan, raw), given)
+            self.made[state] = until, line
+        return line
 
 
 @dataclass(slots=True)
 class _Day:
-    """One scan's rows of one day. ``ahead``: rows up to ``end`` in order of time, (moment, state, raw split value, amount …).
-    ``last``: what they came to before ``reached``."""
+    """One scan's rows of one day: before ``reached``, and ahead of it up to ``end``."""
 
     reached: datetime
     end: datetime
-    ahead: list[_Row]
     last: Reached
     used: int
 
@@ -98,12 +103,8 @@ class _Day:
         return self.reached <= moment <= self.end
 
     def advance(self, moment: datetime) -> None:
-        """Up to a later moment. What was handed out stays as it is; what it was added up to is used again."""
-        last = self.last
-        place = bisect_left(self.ahead, utc_naive(moment), lo=last.until, key=itemgetter(0))
-        if place > last.until:
-            base, first = (last.base, last.first) if last.made is None else (last.made, last.until)
-            self.last = Reached(last.scan, last.slices, base, self.ahead, first, place, last.lost)
+        """Up to a later moment. What was handed out stays as it is."""
+        self.last = replace(self.last, moment=utc_naive(moment))
         self.reached = moment
 
 
@@ -207,10 +208,13 @@ class CutDays:
             else:
                 ahead[days[bisect_right(begins, bucket) - 1]].append((bucket, state, *rest))
         for place, (day, at) in enumerate(batch.items()):
-            lines, later = _added({}, before[place], scan, slices), sorted(ahead[day], key=itemgetter(0))
+            later: dict[str, list[_Row]] = {}
+            for row in sorted(ahead[day], key=itemgetter(0)):
+                later.setdefault(row[1], []).append(row)
             used = self._rounds.get(scan.source, 0)
-            reached = Reached(scan, slices, lines, later, 0, 0, lost)
-            self._days[scan, day, at.start] = _Day(at.moment, ends[place], later, reached, used)
+            lines = _added(before[place], scan, slices)
+            reached = Reached(scan, slices, lines, later, utc_naive(at.moment), lost, {})
+            self._days[scan, day, at.start] = _Day(at.moment, ends[place], reached, used)
 
     def _end(self, here: Here, scan: Scan, day: date, moment: datetime) -> datetime:
         """How far ahead rows are read. All rows of a day of dates lie before every moment in it."""
@@ -245,9 +249,9 @@ class CutDays:
         return f"SELECT * FROM ({summed}) AS c WHERE bucket IS NOT NULL"
 
 
-def _added(lines: Mapping[str, Line], rows: Iterable[_Row], scan: Scan, slices: SlicesOf) -> dict[str, Line]:
-    """New lines with the amounts of some rows added."""
-    found = {state: dict(line) for state, line in lines.items()}
+def _added(rows: Iterable[_Row], scan: Scan, slices: SlicesOf) -> dict[str, Line]:
+    """What some rows come to, by state."""
+    found: dict[str, Line] = {}
     for _, state, raw, *given in rows:
         add(found.setdefault(state, {}), slices(scan, raw), given)
     return found

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -22,7 +22,7 @@ from scorecard.ground.periods.calendar import Period
 from scorecard.measures.plan import identity
 from scorecard.measures.ranges import utc_naive
 from scorecard.measures.table import GroupKey, grouped, moves_of
-from scorecard.measures.values import Changed, Measured, Series, SeriesKey
+from scorecard.measures.values import Cell, Changed, Measured, Series, SeriesKey
 from scorecard.warehouse.engine import Engine, Standing
 
 SAME = 1e-9
@@ -41,8 +41,7 @@ _CREATED = (
 _KEY = ("metric", "grain", "kind", "name", "period")
 
 
-@dataclass(frozen=True, slots=True)
-class Final:
+class Final(NamedTuple):
     """``changed_at``: when another value was first seen (UTC, aware). ``redefined``: the metric was another one by then."""
 
     value: float
@@ -116,16 +115,22 @@ class Finals:
         ends = len(series.periods)
         count = bisect_right(series.periods, until, key=_end)
         places: Iterable[int] = range(count)
+        cells: Sequence[Cell] = series.cells
         changed: dict[str, Changed] = {}
         if touched is not None and len(touched) < ends and key in self._next:  # all others were looked at before
             begun = bisect_left(series.periods, self._next[key], hi=count, key=_end)
             places = {*(i for i in touched if i < count), *range(begun, count)}
             changed = dict(self._changed.get(key, {}))
+        else:
+            cells = tuple(series.cells)  # all together they cost a fraction of what each costs
         self._next[key] = series.periods[count].end if count < ends else NEVER
         for index in places:
             label = series.periods[index].label
             before = known.get(label)
-            final = _followed(before, series.cells[index].value, definition, now)
+            value = cells[index].value
+            final = before
+            if before is None or before[:3] != (value, definition, None):  # nearly always it is what it was
+                final = _followed(before, value, definition, now)
             if final is None:
                 continue
             if final is not before:
@@ -147,7 +152,7 @@ class Finals:
     def _read(self) -> dict[SeriesKey, dict[str, Final]]:
         self._engine.write([(statement, ()) for statement in _CREATED])
         found: dict[SeriesKey, dict[str, Final]] = {}
-        for row in self._engine.query(f"SELECT {_COLUMNS} FROM meter.finals").iter_rows():
+        for row in self._engine.query(f"SELECT {_COLUMNS} FROM meter.finals").rows():
             metric, grain, kind, name, period, value, definition, changed_at, redefined = row
             key = (metric, grain, (kind, name) if kind else None)
             at = None if changed_at is None else _aware(changed_at)
@@ -175,9 +180,8 @@ def _followed(before: Final | None, value: float | None, definition: str, now: d
         return before if stands else Final(before.value, definition)
     if before.changed_at is not None:
         return before
-    return replace(
-        before, changed_at=now.astimezone(UTC).replace(microsecond=0), redefined=before.definition != definition
-    )
+    at = now.astimezone(UTC).replace(microsecond=0)
+    return before._replace(changed_at=at, redefined=before.definition != definition)
 
 
 def _end(period: Period) -> datetime:

@@ -150,6 +150,7 @@ class Meter:
             goals=self._goals.read(standings, self._attempted),
             shares=dict(desk.shares.found),
             people=desk.people.stamps(),
+            standings=standings,
         )
 
     def audit(

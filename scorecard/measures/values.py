@@ -13,6 +13,7 @@ from scorecard.ground.periods.calendar import Period
 from scorecard.judgement.scaling import Elasticity
 from scorecard.judgement.targets import FromSource, Looked
 from scorecard.measures.place import key_of
+from scorecard.warehouse.engine import Standing
 
 SeriesKey = tuple[str, str, tuple[str, str] | None]
 """(metric, grain, slice): slice is None for the whole, else ("team", name) or ("process", name)."""
@@ -103,7 +104,7 @@ class Measured:
     team or process. ``future_rows``/``undated_rows``: source → rows dated after now, rows without a time. ``shares``: series
     that is paced by profile → the shares of their final values that earlier periods had at the running one's cut, newest first.
     ``restated``: series → period → what its final value was. ``people``: metric whose values people give → (when the last
-    was given, the end of the newest period that has one).
+    was given, the end of the newest period that has one). ``standings``: what was measured, source by source.
     """
 
     series: Mapping[SeriesKey, Series]
@@ -116,3 +117,4 @@ class Measured:
     shares: Mapping[SeriesKey, tuple[float, ...]] = field(default_factory=dict)
     restated: Mapping[SeriesKey, Mapping[str, Changed]] = field(default_factory=dict)
     people: Mapping[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    standings: Mapping[str, Standing] = field(default_factory=dict)

@@ -34,9 +34,11 @@ from scorecard.refresh.pull import pull_again, pull_source
 from scorecard.refresh.sources import states_of
 from scorecard.refresh.still import Looks
 from scorecard.refresh.weigh import Scales, material
-from scorecard.warehouse.engine import NOTHING, Engine, Load, Standing, Touched
+from scorecard.warehouse.engine import NOTHING, Engine, Load, Touched
 
 log = logging.getLogger("scorecard.refresh")
+LOADS = 200
+"""So many of the newest loads a board has."""
 QUIET_PUBLISH_SECONDS = 20.0
 """How long a load that changed nothing may wait before its new freshness is published."""
 
@@ -205,10 +207,9 @@ class Refresher:
             measured = self._meter.measure(
                 now, None if recompute else touched, self._given.current(self.book, self.calendar)
             )
-            standings = self._standings()
-            measured = self._finals.look(measured, standings, now)
+            measured = self._finals.look(measured, measured.standings, now)
             before = self.publisher.current() if self.publisher.published and not recompute else None
-            board = build(self._ingredients(now, measured, standings, self.publisher.next_version), measured, before)
+            board = build(self._ingredients(now, measured, self.publisher.next_version), measured, before)
             self.publisher.publish(board)
             self._published_at = self.clock.steady()
             return board
@@ -217,9 +218,8 @@ class Refresher:
         """The board as it is now, computed without publishing it: for a command that only reads."""
         now = self.clock.now()
         measured = self._meter.measure(now, {}, self._given.current(self.book, self.calendar))
-        standings = self._standings()
-        measured = self._finals.look(measured, standings, now, keep=False)
-        return build(self._ingredients(now, measured, standings, self.publisher.next_version - 1), measured)
+        measured = self._finals.look(measured, measured.standings, now, keep=False)
+        return build(self._ingredients(now, measured, self.publisher.next_version - 1), measured)
 
     @contextmanager
     def trial(self, book: Book) -> Iterator[Board]:
@@ -320,14 +320,11 @@ class Refresher:
         self.file_problems = tuple(problems)
         self.publish()
 
-    def _standings(self) -> dict[str, Standing]:
-        found = self.engine.standings()
-        return {name: found[name] for name in self.book.sources if name in found}
-
-    def _ingredients(
-        self, now: datetime, measured: Measured, standings: Mapping[str, Standing], version: int
-    ) -> Ingredients:
-        loads, latest = self.engine.loads(limit=200), self.engine.latest()
+    def _ingredients(self, now: datetime, measured: Measured, version: int) -> Ingredients:
+        standings, loads = measured.standings, self.engine.loads(limit=LOADS)
+        latest = {load.source: load for load in reversed(loads)}
+        if len(loads) == LOADS and not latest.keys() >= standings.keys() | self.book.sources.keys():
+            latest = dict(self.engine.latest())
         unread = {load.id for load in latest.values() if load.outcome in {"failed", "held"} and load.quarantined}
         aside = self.engine.quarantines(sorted(unread))
         held = self._holds.current(self.book.sources, standings)

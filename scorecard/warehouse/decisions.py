@@ -67,11 +67,13 @@ def told(cursor: duckdb.DuckDBPyConnection, loads: Iterable[Load]) -> tuple[Load
     if not found:
         return ()
     first = min(load.id for load in found)
-    rows = cursor.execute(
-        f"SELECT {COLUMNS} FROM _loads.decisions WHERE load >= ? ORDER BY decided", [first]
+    both = cursor.execute(  # two statements of mostly nothing would cost twice as much
+        f"SELECT {COLUMNS}, NULL AS body FROM _loads.decisions WHERE load >= $1 UNION ALL BY NAME "
+        "SELECT load, body FROM _loads.moves WHERE load >= $1 ORDER BY decided",
+        [first],
     ).fetchall()
-    decided = {decision.load: decision for decision in map(_decision, rows)}
-    moved = cursor.execute("SELECT load, body FROM _loads.moves WHERE load >= ?", [first]).fetchall()
+    decided = {row[3]: _decision(row[:-1]) for row in both if row[-1] is None}
+    moved = [(row[3], row[-1]) for row in both if row[-1] is not None]
     moves = {load: tuple(_move(entry) for entry in json.loads(body)) for load, body in moved}
     if not decided and not moves:
         return found

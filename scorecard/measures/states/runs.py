@@ -11,7 +11,7 @@ from scorecard.measures.ranges import Range
 from scorecard.measures.slices import Slice
 from scorecard.measures.states.layout import Coded, Days, segment_at
 from scorecard.measures.states.ranks import quantile, window
-from scorecard.measures.states.settled import ALL_OF, MARGIN, Most, margin_of
+from scorecard.measures.states.settled import ALL_OF, MARGIN, ROOM, Most, margin_of
 from scorecard.measures.states.sorting import Cells, Run
 from scorecard.measures.states.stretches import NOTHING, Window
 
@@ -65,7 +65,7 @@ class Runs:
         self._forget()
 
     def _around(self, segments: range, days: int, most: Most) -> dict[Slice | None, tuple[Window, ...]]:
-        """The windows of some segments, slice by slice; there is room for twice as many values as come now."""
+        """The windows of some segments, slice by slice; there is room for many times as many values as come now."""
         found: dict[Slice | None, tuple[Window, ...]] = {}
         margin = 0.0
         for slice_, codes in (None, (0, self.coded.size)), *self.coded.ranges.items():
@@ -73,7 +73,7 @@ class Runs:
             if slice_ is None:
                 margin = margin_of(days, n)
             if n:
-                wide = min(1.0, max(margin, MARGIN + 2 * most.get(slice_, 0) / n)) if n > ALL_OF else None
+                wide = min(1.0, max(margin, MARGIN + ROOM * most.get(slice_, 0) / n)) if n > ALL_OF else None
                 found[slice_] = tuple(window(runs, n, bad, q, wide) for q in self.qs)
             elif bad:
                 found[slice_] = (replace(NOTHING, bad=bad),) * len(self.qs)

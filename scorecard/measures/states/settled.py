@@ -40,6 +40,8 @@ MARGIN = 0.01
 """How far a window reaches on either side of its quantile, as a share of the values."""
 ALL_OF = 10_000
 """Of so few values all are kept."""
+ROOM = 8
+"""For so many times as many values as come now a window has room: rows come to a day again and again."""
 LONGEST_TAIL = 8
 """Days after which the settled days are looked at anew."""
 MOST_CLOSED = 2 * LONGEST_TAIL
@@ -225,13 +227,13 @@ class Settled:
     ) -> None:
         """Reads all rows of the settled days once: how many there are, and those around each quantile.
 
-        ``most``: slice → so many values come now. There is room for twice as many, and for some days of as many as there were:
-        a day that goes on must not leave it with every tick.
+        ``most``: slice → so many values come now. There is room for many times as many, and for some days of as many as there
+        were: a day that goes on must not leave it with every tick.
         """
         first, split = stretch.first, stretch.split
         source = self._source(bags[0], rows, slices, Piece(((first, split),), bucket=first))
         sizes = self.engine.query(f"SELECT kind, name, count(v) AS n FROM ({source}) AS s GROUP BY kind, name").rows()
-        coming = [2 * most.get((k, s) if k else None, 0) / n for k, s, n in sizes if n > ALL_OF]
+        coming = [ROOM * most.get((k, s) if k else None, 0) / n for k, s, n in sizes if n > ALL_OF]
         total = max((n for _, _, n in sizes), default=0)
         margin = max(margin_of((split - first).days, total), min(1.0, MARGIN + max(coming, default=0.0)))
         bounds = ", ".join(
