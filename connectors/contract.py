@@ -145,6 +145,7 @@ class Batch:
     ``state`` is remembered with the load and handed back in the next ``Pull.state`` (the last batch's wins, merged).
     ``scan`` comes with a table without rows: what it offers and is not kept follows in the next batches.
     ``remarks``: what a person should hear of ``file`` though nothing failed, one sentence each.
+    A batch that says nothing of all this announces that something has changed and is about to be read, which may take long.
     """
 
     rows: pa.Table | pa.RecordBatchReader
@@ -154,6 +155,12 @@ class Batch:
     state: Mapping[str, Any] = field(default_factory=dict)
     scan: Scan | None = None
     remarks: tuple[str, ...] = ()
+
+    @property
+    def announces(self) -> bool:
+        """Whether it says nothing but that something is about to be read."""
+        said = (self.rows.schema.names, self.file, self.rejected, self.unchanged, self.state, self.scan, self.remarks)
+        return not any(said) and self.unchanged is not None
 
 
 class SourceFailed(Exception):

@@ -21,11 +21,14 @@ from connectors.csv.archives import Archive, is_zip
 from connectors.csv.dialect import Dialect, read_dialect
 from connectors.csv.files import digest, find_files, inspect, shown_name
 from connectors.csv.heading import read_heading
+from connectors.csv.looks import looks_of, looks_the_same
 from connectors.csv.pinned import Pinned, pinned
 from connectors.csv.reading import FileReading, empty
 
 Entry = Mapping[str, Any]
-"""What is remembered of a file: ``digest``, ``rows`` that were sent, and ``within``, the digest of the zip file it is in."""
+"""What is remembered of a file: ``digest``, ``rows`` that were sent, ``within``, the digest of the zip file it is in, and
+``looks``, by which it is known without being read (``connectors.csv.looks``)."""
+NO_ROWS = pa.table({})
 
 
 def pull(request: Pull) -> Iterator[Batch]:
@@ -97,8 +100,8 @@ class _Ready:
 def _nothing_new(remembered: _Remembered) -> Iterator[Batch]:
     """The server said that the file is the one that was read last."""
     for name, entry in remembered.files.items():
-        yield Batch(rows=pa.table({}), file=name, unchanged=int(entry["rows"]))
-    yield Batch(rows=pa.table({}), state=remembered.state(remembered.files, remembered.columns))
+        yield Batch(rows=NO_ROWS, file=name, unchanged=int(entry["rows"]))
+    yield Batch(rows=NO_ROWS, state=remembered.state(remembered.files, remembered.columns))
 
 
 def _pull_files(
@@ -111,8 +114,10 @@ def _pull_files(
         name = ready.name
         if ready.pin is None:
             now[name] = ready.entry
-            yield Batch(rows=pa.table({}), file=name, unchanged=int(ready.entry["rows"]))
+            yield Batch(rows=NO_ROWS, file=name, unchanged=int(ready.entry["rows"]))
             continue
+        if known:
+            yield Batch(rows=NO_ROWS)  # it takes longer from here on
         work = _prepare(ready.pin, request, dialect)
         _must_match(columns, work, others=bool(now))
         columns = columns or work.heading.columns
@@ -123,9 +128,9 @@ def _pull_files(
                 raise SourceFailed(message, hint="split the files or raise the limit", place=name)
         now[name] = {**ready.entry, "digest": work.facts.digest, "rows": work.sent}
         if not work.sent and not work.rejected:
-            yield Batch(rows=pa.table({}), file=name, remarks=("the file holds a header and no rows",))
+            yield Batch(rows=NO_ROWS, file=name, remarks=("the file holds a header and no rows",))
     # A table without columns says that nothing was sent; a file that went away is a change.
-    rows = pa.table({}) if now == known else empty(columns)
+    rows = NO_ROWS if _told(now) == _told(known) else empty(columns)
     yield Batch(rows=rows, state=remembered.state(now, columns))
 
 
@@ -139,13 +144,28 @@ def _ready(
                 _land(request, pin.path, name)
                 yield from _members(request, dialect, pin, known, lone=len(files) == 1)
                 pin.check()
-        elif name in known and _digest(path, name) == known[name]["digest"]:
-            _land(request, path, name, known[name]["digest"])
-            yield _Ready(name, None, known[name])
+        elif name in known and (entry := _unchanged(request, path, name, known[name])) is not None:
+            _land(request, path, name, entry["digest"])
+            yield _Ready(name, None, entry)
         else:
             with pinned(path, name) as pin:
                 _land(request, pin.path, name)
                 yield _Ready(name, pin, {}, alone=len(files) == 1)
+
+
+def _unchanged(request: Pull, path: Path, name: str, known: Entry) -> Entry | None:
+    """What is to be remembered of a file that is as it was; None where it is not. What is to be kept is read in any case."""
+    if request.landing is None and looks_the_same(path, known.get("looks")):
+        return known
+    looks = looks_of(path)
+    if _digest(path, name) != known["digest"]:
+        return None
+    return {**known, "looks": looks} if looks is not None and looks[:-1] == (looks_of(path) or [0])[:-1] else known
+
+
+def _told(files: Mapping[str, Entry]) -> dict[str, Entry]:
+    """What is remembered of the files' content."""
+    return {name: {key: entry[key] for key in entry if key != "looks"} for name, entry in files.items()}
 
 
 def _land(request: Pull, path: Path, name: str, digest: str | None = None) -> None:
@@ -185,7 +205,7 @@ def _digest(path: Path, name: str) -> str:
 def _prepare(pin: Pinned, request: Pull, dialect: Dialect) -> FileReading:
     """Looks at a file and reads its header."""
     facts = inspect(pin.path, dialect.encoding, pin.name, request.max_bytes)
-    heading = read_heading(pin.path, pin.name, facts, dialect)
+    heading = read_heading(pin.path, pin.name, facts, dialect, request.columns)
     pin.check()
     return FileReading(pin, facts, request, dialect, heading)
 

@@ -17,7 +17,7 @@ from connectors.registry import pull
 from scorecard.book.model.source import Source
 from scorecard.warehouse.duck import DuckWarehouse
 from scorecard.warehouse.engine import Load
-from tests.pulls import asked, pulled
+from tests.pulls import asked, failure, pulled
 from tests.warehouse_house import clock, order, rows_of, source, warehouse_in
 
 GOOD = "".join(f"{n},{n}.5,t{n}\n" for n in range(1, 6))
@@ -199,6 +199,30 @@ def test_a_text_column_stays_text_however_much_may_be_put_aside(
     standing = house.standing("tickets")
     assert standing is not None
     assert standing.columns["code"] == "VARCHAR"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("region,amount\nid,n\n1,2\n3,4\n", "line 2 holds words in 'region', where all lines below hold numbers: a second header"),
+        ("id,n\n#,min\n1,2\n,4\n", "line 2 holds words in 'id'"),
+        ("at,n\n2026-01-01,2\n\nteam,head\nb,Ben\n", "line 4, behind a blank line, holds words in 'at'"),
+        ("name,city\nAna,Rome\nBen,Oslo\n\nCid,Bern\n", None),
+        ("id,team\nx,a\n1,b\n2,c\n7z,c\n", None),
+        ("id,team\nNA,a\n1,b\n2,c\n", None),
+        ("id,team\n1,b\n\n2,c\n", None),
+        ('id,n\n"#",min\n1,2\n3,4\n', None),  # who quotes words means them
+    ],
+)  # fmt: skip
+def test_another_header_is_no_row_where_nobody_declared_types(tmp_path: Path, content: str, says: str | None) -> None:
+    (tmp_path / "t.csv").write_text(content)
+    options: dict[str, Any] = {"path": "t.csv", "csv": {"nulls": ["NA"]}}
+    if says is None:
+        assert pulled("csv", tmp_path, **options).rejected == []
+    else:
+        failed = failure("csv", tmp_path, **options)
+        assert says in failed.message
+        assert "declare columns: {" in str(failed.hint)
 
 
 @pytest.mark.parametrize("key", [(), ("id",)], ids=["no key", "key"])

@@ -398,6 +398,18 @@ def test_addresses_of_the_machine_itself_are_not_asked() -> None:
             Peers().admit(Reached())
 
 
+@pytest.mark.parametrize(
+    ("host", "refused"),
+    [("2130706433", True), ("0x7f.1", True), ("127.1", True), ("127.0.0.1", False), ("localhost", False), ("1.example", False)],
+)  # fmt: skip
+def test_an_address_in_disguise_is_refused(host: str, refused: bool) -> None:
+    if refused:
+        with pytest.raises(ForbiddenAddressError, match=r"a way of writing 127\.0\.0\.1: write that"):
+            Peers(host).admit(Reached("127.0.0.1"), host)
+    else:
+        Peers(host).admit(Reached("127.0.0.1"), host)
+
+
 class Reached:
     """A socket as far as its other end goes."""
 

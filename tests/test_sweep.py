@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from array import array
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import zip_longest
 from math import isfinite
 from pathlib import Path
+from typing import Any, ClassVar
 from unittest import mock
 
 import polars as pl
@@ -15,12 +18,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from scorecard.book.model.metric import Split
+from scorecard.ground.clock import FixedClock
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures import sweep
 from scorecard.measures.states import once, ranks, settled
 from scorecard.measures.states.layout import coded, days_laid_out
 from scorecard.measures.states.runs import Runs
-from scorecard.measures.states.sorting import Run, cells_sorted
+from scorecard.measures.states.sorting import Cells, Portion, Run, cells_sorted
+from scorecard.warehouse.duck import DuckWarehouse
 from tests.amounts import times
 from tests.measuring import BY_TEAM, World, distinct, metric, moment, quantile
 
@@ -43,6 +48,7 @@ METRICS = (
     metric("customers_high", distinct("customer"), split=BY_TEAM, where=HIGH),
     metric("customers_by_day", distinct("customer"), grain="day"),
     metric("customers_of_processes", distinct("customer"), split=BY_PROCESS, grain="month"),
+    metric("customers_low", distinct("customer"), split=BY_TEAM, where="minutes < 2"),
     metric("names", distinct("name"), split=BY_TEAM),
 )
 BEGIN = moment("2025-11-20 00:00")
@@ -68,15 +74,23 @@ def kept(world: World) -> object:
 @settings(
     max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate)
 )
-@given(rows=st.lists(ROW, min_size=1, max_size=40), in_hand=st.sampled_from([3, 20, 1000]))
-def test_it_equals_statements(rows: list[dict[str, object]], in_hand: int) -> None:
+@given(
+    rows=st.lists(ROW, min_size=1, max_size=40),
+    in_hand=st.sampled_from([3, 20, 1000]),
+    table_bits=st.sampled_from([1, 18]),
+)
+def test_it_equals_statements(rows: list[dict[str, object]], in_hand: int, table_bits: int) -> None:
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(settled, "FROM_ROWS", 0):
         world = World(Path(folder))
         world.now = moment("2026-03-01 12:00")
         world.source("tickets", COLUMNS)
         world.open(*METRICS)
         world.load("tickets", [{"id": i, **row} for i, row in enumerate(rows)])
-        with mock.patch.object(sweep, "ROWS_IN_HAND", in_hand), mock.patch.object(once, "AT_ONCE", in_hand):
+        with (
+            mock.patch.object(sweep, "ROWS_IN_HAND", in_hand),
+            mock.patch.object(once, "AT_ONCE", in_hand),
+            mock.patch.object(sweep, "TABLE_BITS", table_bits),
+        ):
             measured = world.measure()
             found, cuts = kept(world), {key: dict(series.cuts) for key, series in measured.series.items()}
         assert not measured.problems
@@ -85,6 +99,35 @@ def test_it_equals_statements(rows: list[dict[str, object]], in_hand: int) -> No
             assert kept(world) == found
             assert {key: dict(series.cuts) for key, series in measured.series.items()} == cuts
         world.close()
+
+
+class Noting(DuckWarehouse):
+    """Remembers what it was asked."""
+
+    asked: ClassVar[list[str]] = []
+
+    def query(self, sql: str, parameters: Sequence[Any] = (), *, many: bool = False) -> pl.DataFrame:
+        self.asked.append(sql)
+        return super().query(sql, parameters, many=many)
+
+
+def test_what_goes_with_the_pass_is_not_asked_of_the_engine(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.source("tickets", COLUMNS)
+    world.open().engine.close()
+    world.engine = Noting.open(tmp_path, FixedClock(world.now))
+    world.use(*(m for m in METRICS if m.name not in ("by_hour", "names")))
+    rows = [{"id": i, "created_at": BEGIN, "minutes": "1.5", "customer": i, "team": "support"} for i in range(9)]
+    world.load("tickets", rows)
+    for table_bits in (18, 1):
+        Noting.asked.clear()
+        with mock.patch.object(sweep, "TABLE_BITS", table_bits), mock.patch.object(settled, "FROM_ROWS", 0):
+            world.meter.measure(world.now, None)
+        passes = [sql for sql in Noting.asked if " AS low, " in sql]
+        assert len(passes) == (3 if table_bits == 18 else 5)  # time columns and splits
+        of_all_days = [sql for sql in Noting.asked if '_at" IS NOT NULL AND' in sql]
+        assert not [sql for sql in of_all_days if "quantile_cont(f_" in sql or "count_if(n_" in sql]
+    world.close()
 
 
 def test_what_does_not_fit_is_counted_by_statements(tmp_path: Path) -> None:
@@ -132,6 +175,22 @@ def test_ranks_of_many_runs_are_those_of_all_values(parts: list[list[float]], q:
         assert window.below == 0 or whole[window.below - 1] < values[0]
 
 
+def sorted_in_cells(
+    cells: Sequence[int],
+    values: Sequence[float | None],
+    flags: Sequence[bool] = (),
+    asked: Sequence[int | None] = (None,),
+) -> Mapping[int | None, Cells]:
+    """A cell is 10 × the segment (a day each) + the split value; flag 0 as given, flag 1 the opposite."""
+    low = [(cell % 10 << 2) + (1 if flag else 2) for cell, flag in zip_longest(cells, flags)]
+    rows = pl.DataFrame(
+        {"day": [cell // 10 for cell in cells], "low": low, "v": values},
+        schema={"day": pl.UInt32, "low": pl.UInt32, "v": pl.Float64},
+    )
+    days = pl.Series(range(12), dtype=pl.UInt32)
+    return cells_sorted(Portion(rows, days, range(min(cells) // 10, 12), 10, 2), "v", asked)
+
+
 VALUES = st.one_of(
     st.lists(st.integers(-30, 30).map(lambda n: n / 10), min_size=1, max_size=30),  # one number with cell and flag
     st.lists(st.integers(-(10**9), 10**9).map(lambda n: n / 1000), min_size=1, max_size=30),
@@ -145,12 +204,9 @@ def test_values_are_sorted_in_their_cells(values: list[float], odd: bool, data: 
     given_values = [*values, None, float("nan"), float("-inf")] if odd else values
     cells = data.draw(st.lists(st.sampled_from([3, 4, 70]), min_size=len(given_values), max_size=len(given_values)))
     flags = data.draw(st.lists(st.booleans(), min_size=len(given_values), max_size=len(given_values)))
-    rows = pl.DataFrame(
-        {"cell": cells, "v": given_values, "f": flags, "g": [not f for f in flags]},
-        schema={"cell": pl.UInt32, "v": pl.Float64, "f": pl.Boolean, "g": pl.Boolean},
-    )
-    found = cells_sorted(rows, ("g", None, "f"))
-    for flag, some in ((None, rows), ("f", rows.filter("f")), ("g", rows.filter("g"))):
+    found = sorted_in_cells(cells, given_values, flags, (1, None, 0))
+    rows = pl.DataFrame({"cell": cells, "v": given_values, "f": flags}, schema_overrides={"v": pl.Float64})
+    for flag, some in ((None, rows), (0, rows.filter("f")), (1, rows.filter(~pl.col("f")))):
         for cell in (3, 4, 70):
             own = [v for c, v in some.select("cell", "v").rows() if c == cell and v is not None]
             finite = sorted(v for v in own if isfinite(v))
@@ -161,8 +217,7 @@ def test_values_are_sorted_in_their_cells(values: list[float], odd: bool, data: 
 
 def test_hundredths_are_sorted_as_whole_numbers() -> None:
     tried = [n / 100 for n in range(1, 3000, 7)]
-    rows = pl.DataFrame({"cell": [0, 1] * len(tried), "v": [v for v in tried[::-1] for _ in "ab"]})
-    runs = cells_sorted(rows, (None,))[None].runs
+    runs = sorted_in_cells([0, 1] * len(tried), [v for v in tried[::-1] for _ in "ab"])[None].runs
     assert runs[0].values is runs[1].values  # all together, not cell by cell
     assert [list(run.values[run.first : run.until]) for run in runs.values()] == [tried, tried]
 
@@ -193,8 +248,7 @@ def test_what_is_not_finite_counts_in_a_window_that_holds_nothing_else() -> None
     days, code = days_laid_out(Calendar("Europe/Berlin"), first, until, ("week",)), coded({"a": [("team", "a")]})
     assert code is not None
     runs = Runs([0.5], ("week",), days, code, fused=True, stretches={(first, until): {}})
-    cells = cells_sorted(pl.DataFrame({"cell": [0, 1], "v": [2.0, float("inf")]}), (None,))
-    found = list(runs.take(cells[None], 2))
+    found = list(runs.take(sorted_in_cells([0, 1], [2.0, float("inf")])[None], 2))
     assert [(slice_, n, bad) for _, _, slice_, n, bad, _ in found] == [(None, 1, 1), (("team", "a"), 0, 1)]
     windows = runs.windows[first, until]
     assert [(s, w.n, w.bad, list(w.values)) for s, (w,) in windows.items()] == [

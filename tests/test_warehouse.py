@@ -115,7 +115,6 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_a_damaged_file_is_set_aside(tmp_path: Path, harm: str) -> None:
     whole = warehouse_in(tmp_path)
     good(whole, source(), {"a": range(100)})
-    whole.checkpoint()
     whole.close()
     path = tmp_path / "warehouse.duckdb"
     content = path.read_bytes()
@@ -134,7 +133,6 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, harm: str) -> None:
 def test_damage_found_while_reading_is_set_aside_at_the_next_start(tmp_path: Path) -> None:
     whole = warehouse_in(tmp_path)
     good(whole, source(), {"a": [f"text {n * 7919 % 100003}" for n in range(60_000)]})
-    whole.checkpoint()
     whole.close()
     path = tmp_path / "warehouse.duckdb"
     content = bytearray(path.read_bytes())
@@ -224,9 +222,8 @@ def test_complaints_are_one_clear_line(house: DuckWarehouse) -> None:
     good(house, source(), {"minutes": [1]})
     with pytest.raises(Refused, match=r"^[^\n]*minuts[^\n]*minutes[^\n]*$"):
         house.query("SELECT minuts FROM tickets")
-    assert house.check_sql("SELECT minutes FROM tickets") is None
-    assert "minuts" in str(house.check_sql("SELECT minuts FROM tickets"))
-    assert house.check_sql("DELETE FROM tickets") == "only a statement that begins with select is run"
+    with pytest.raises(Refused, match="read-only"):
+        house.query("DELETE FROM tickets")
     assert house.query("SELECT ? + ? AS three", [1, 2]).item() == 3
 
 
@@ -277,9 +274,8 @@ def test_readers_see_whole_loads_only_and_sources_load_side_by_side(house: DuckW
     assert len({done.id for done in house.loads(limit=100)}) == 37
 
 
-def test_checkpoint_and_close(house: DuckWarehouse) -> None:
+def test_what_is_closed_says_so(house: DuckWarehouse) -> None:
     good(house, source(), {"a": range(10)})
-    assert house.checkpoint()
     house.close()
     with pytest.raises(Unavailable, match="the warehouse is closed"):
         house.query("SELECT 1")

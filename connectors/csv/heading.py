@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.contract import SourceFailed
 from connectors.csv.dialect import CANDIDATES, Dialect, find_delimiter, outside_quotes
 from connectors.csv.files import Facts, text_lines
+from connectors.csv.oneness import Rows
 from connectors.csv.records import Broken, Record, RecordReader, first_records
 from connectors.names import collisions, normalise_all
 
@@ -29,8 +30,10 @@ class Heading:
     behind: int
 
 
-def read_heading(path: Path, name: str, facts: Facts, dialect: Dialect) -> Heading:
-    """Raises SourceFailed: nothing there, unreadable, numbers, a title above the header, too many columns, one twice."""
+def read_heading(path: Path, name: str, facts: Facts, dialect: Dialect, declared: Container[str] = ()) -> Heading:
+    """Raises SourceFailed: nothing there, unreadable, numbers, a title above the header, another one below it, too many
+    columns, one twice. ``declared``: columns whose types are.
+    """
     numbers, lines = _head(path, name, facts, dialect)
     if not lines:
         hint = "it should hold at least a header line"
@@ -55,6 +58,8 @@ def read_heading(path: Path, name: str, facts: Facts, dialect: Dialect) -> Headi
         raise SourceFailed(message, hint="rename one of them in the file", place=name)
     if LINE in written:
         raise SourceFailed(f"a column may not be called '{LINE}'", place=name)
+    if dialect.header:
+        Rows(numbers, lines, delimiter, dialect, normalise_all(written), declared).must_be_one_table(name)
     behind = reader.line if dialect.header else dialect.skip
     return Heading(delimiter, normalise_all(written), tuple(written), behind)
 

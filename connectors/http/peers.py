@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass, field
 from typing import Any
 
 import urllib3
 from requests.adapters import HTTPAdapter
+
+NUMBERS = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\.?", re.ASCII | re.IGNORECASE)
+"""What systems read as an address; written otherwise than as four numbers it only hides where it leads."""
 
 
 class ForbiddenAddressError(OSError):
@@ -34,6 +38,8 @@ class Peers:
         reason = None
         if real.is_link_local or real.is_multicast or str(peer) == "fd00:ec2::254":
             reason = "link-local addresses serve the machine itself, not its users"
+        elif host is not None and NUMBERS.fullmatch(host) and not _usual(host):
+            reason = f"it is a way of writing {peer}: write that"
         elif host is not None:
             inwards = bool(real.is_private or real.is_loopback)
             if inwards and self._private.get(host) is False:
@@ -46,6 +52,13 @@ class Peers:
             connected.close()
             raise ForbiddenAddressError(reason)
         self.sockets.add(connected)
+
+
+def _usual(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
 
 
 def forbidden_by(problem: BaseException | None) -> str | None:

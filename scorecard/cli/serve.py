@@ -218,7 +218,8 @@ class Life:
             self.boards.ask(load)
 
     def beat(self) -> None:
-        """Once a second: what the clock alone changes, and a saved metrics.yaml."""
+        """Once a second: what the clock alone changes, a saved metrics.yaml, and what waits to be written down."""
+        self.product.engine.write_down()
         self.product.refresher.publish_if_turned()
         now = signature(self._watched)
         if now not in (self._files, self._seen):

@@ -38,7 +38,7 @@ from scorecard.measures.states.rows import Piece, Rows
 from scorecard.measures.states.settled import Asked, Settled, Stretch
 from scorecard.measures.states.stretches import Line
 from scorecard.measures.store import BAGS, Pending
-from scorecard.measures.sweep import Sweep, windows_around
+from scorecard.measures.sweep import Sweep, apart, windows_around
 from scorecard.warehouse.engine import Engine
 
 ROWS_AT_ONCE = 3_000_000
@@ -238,13 +238,16 @@ class Counting:
         stretches = self.stretches() if groups else {}
         for (axis, split), bags in groups.items() if fused is not None else ():
             slices = slices_for(self.slicing, self.raws, split)
-            wanted = {bag: stretches.get(bag, {}) for bag in bags}
-            sweep = Sweep(self.engine, self.here, axis, bags, slices, bool(fused), wanted, by_day=self.by_day.get(axis))
-            answer = self.attempt(sweep.numbers)
-            if not isinstance(answer, Problem):
-                self.pending.bags.append(answer[0])
-                self.settled.take(sweep.windows)
-                swept.update(bag.id for bag in bags if bag not in answer[1])
+            for few in apart(bags, len(slices) + 1):
+                wanted = {bag: stretches.get(bag, {}) for bag in few}
+                sweep = Sweep(
+                    self.engine, self.here, axis, few, slices, bool(fused), wanted, by_day=self.by_day.get(axis)
+                )
+                answer = self.attempt(sweep.numbers)
+                if not isinstance(answer, Problem):
+                    self.pending.bags.append(answer[0])
+                    self.settled.take(sweep.windows)
+                    swept.update(bag.id for bag in few if bag not in answer[1])
         return frozenset(swept)
 
     def _from_settled(

@@ -25,25 +25,40 @@ from scorecard.measures.states.once import Once
 from scorecard.measures.states.rows import Slices, guarded
 from scorecard.measures.states.runs import Runs
 from scorecard.measures.states.settled import Around, Asked, Most, Place
-from scorecard.measures.states.sorting import cells_sorted
+from scorecard.measures.states.sorting import Portion, cells_sorted
 from scorecard.measures.states.stretches import Window
 from scorecard.measures.store import BAGS
 from scorecard.warehouse.engine import Engine
 
-ROWS_IN_HAND = 2_000_000
+ROWS_IN_HAND = 1_000_000
 """About so many rows are read at once; where many times as many are of one segment, all is left to the engine."""
-MOST_IN_HAND = 8 * ROWS_IN_HAND
+MOST_IN_HAND = 16_000_000
+TABLE_BITS = 18
 Result = tuple[str, str, date, str, str, int, int, float | None]
 """A row as it is kept (``store.BAGS``), but for the bucket's time."""
 
 
+def apart(bags: Mapping[Bag, Sequence[Grain]], split_values: int) -> list[dict[Bag, Sequence[Grain]]]:
+    """Bags for one pass each: so many that their conditions, as bits beside the split value's number, fit into a small table."""
+    most = max(1, TABLE_BITS - split_values.bit_length())
+    parts: list[tuple[set[str], dict[Bag, Sequence[Grain]]]] = []
+    for bag, grains in bags.items():
+        asked = set[str]() if bag.condition is None else {bag.condition}
+        fitting = next((one for one in parts if len(one[0] | asked) <= most), None)
+        if fitting is None:
+            parts.append(fitting := (set(), {}))
+        fitting[0].update(asked)
+        fitting[1][bag] = grains
+    return [part for _, part in parts]
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What a portion has besides ``day`` and ``code``: name → SQL. ``flags``: condition → name; ``numbers``: (value,
-    condition) → (name, the flag's name where not all of the column counts); ``values``: what is counted once → name."""
+    """What a portion has besides ``day`` and ``low``: name → SQL. ``flags``: condition → its bit in ``low``; ``numbers``:
+    (value, condition) → (name, the flag where not all of the column counts); ``values``: what is counted once → name."""
 
-    flags: Mapping[str, str]
-    numbers: Mapping[tuple[str, str | None], tuple[str, str | None]]
+    flags: Mapping[str, int]
+    numbers: Mapping[tuple[str, str | None], tuple[str, int | None]]
     values: Mapping[str, str]
     sql: Mapping[str, str]
 
@@ -54,10 +69,9 @@ class Columns:
         whole = {value: f"v_{n}" for n, value in enumerate(v for v, c in pairs if c is None)}
         shared = [c for v, c in pairs if c is not None and v in whole]
         shared += [b.condition for b in bags if b.q is None and b.condition is not None]
-        flags = {c: f"c_{n}" for n, c in enumerate(dict.fromkeys(shared))}
-        sql = {name: f"coalesce(({c}), false)" for c, name in flags.items()}
-        sql |= {name: f"CAST({value} AS DOUBLE)" for value, name in whole.items()}
-        numbers: dict[tuple[str, str | None], tuple[str, str | None]] = {}
+        flags = {c: n for n, c in enumerate(dict.fromkeys(shared))}
+        sql = {name: f"CAST({value} AS DOUBLE)" for value, name in whole.items()}
+        numbers: dict[tuple[str, str | None], tuple[str, int | None]] = {}
         for n, (value, condition) in enumerate(pairs):
             if value in whole:
                 numbers[value, condition] = whole[value], None if condition is None else flags[condition]
@@ -177,27 +191,26 @@ class Sweep:
             place: Runs([bag.q or 0.0 for bag in alike], place[2], days, code, self.fused, self._asked(alike))
             for place, alike in sorting.items()
         }  # fmt: skip
-        by_name: dict[str, list[tuple[tuple[str, str | None, Sequence[Grain]], str | None]]] = {}
+        by_name: dict[str, list[tuple[tuple[str, str | None, Sequence[Grain]], int | None]]] = {}
         for place in runs:
             name, flag = columns.numbers[place[:2]]
             by_name.setdefault(name, []).append((place, flag))
         named = {(bag.value, bag.condition, self.bags[bag]): bag.id for bag in bags if bag.q is None}
         last = len(days.begins) - 1
         for begin, until in portions:
-            rows = self.engine.query(self._sql(days, code, columns, self._read(days, begin, until)), many=True)
-            cell = days.of_day.gather(rows["day"]) * code.size + rows["code"]
+            sql = self._sql(days, code, columns, self._read(days, begin, until))
+            rows = self.engine.query(sql, many=True)
+            portion = Portion(rows, days.of_day, range(begin, until), code.size, len(columns.flags))
             for name, alike in by_name.items():
-                asked = tuple(dict.fromkeys(flag for _, flag in alike))
-                some = rows.select(cell.alias("cell"), pl.col(name).alias("v"), *filter(None, asked))
-                cells = cells_sorted(some, asked)
+                cells = cells_sorted(portion, name, tuple(dict.fromkeys(flag for _, flag in alike)))
                 for place, flag in alike:
                     for grain, day, slice_, n, bad, xs in runs[place].take(cells[flag], until):
                         for bag, x in zip(sorting[place], xs, strict=True):
                             self._keep(bag.id, grain, day, slice_, n, bad, x)
             for (value, grains), once in counting.items():
-                flags = {c: columns.flags[c] for c in once.asked if c is not None}
+                end = None if until == last else until
                 for grain, day, condition, slice_, n, x in once.take(
-                    rows, columns.values[value], flags, None if until == last else until
+                    portion, columns.values[value], columns.flags, end
                 ):
                     self._keep(named[value, condition, grains], grain, day, slice_, n, 0, float(x))
 
@@ -243,14 +256,17 @@ class Sweep:
         return dict(self.engine.query(sql).rows())
 
     def _sql(self, days: Days, code: Coded, columns: Columns, ranges: Sequence[Range]) -> str:
-        """A portion: ``day`` and ``code`` as the layout numbers them, and the columns."""
+        """A portion: ``day`` and ``low`` as the layout numbers them (``Portion``), and the columns."""
         here, day, number = self.here, day_of(self.axis), "0"
         split = next(bag.split for bag in self.bags)
         if code.codes and split is not None:
             # As an enumeration they are told apart once for each block of rows, not for each row as by a join.
             known = ", ".join(literal(raw) for raw in code.codes)
             number = f"coalesce(enum_code(TRY_CAST({column(split.column)} AS ENUM({known}))) + 1, 0)"
-        shown = [f"CAST({day} - {day_literal(days.first)} AS UINTEGER) AS day", f"CAST({number} AS UINTEGER) AS code"]
+        bits = [f"CAST({number} AS UINTEGER) << {len(columns.flags)}"]
+        bits += [f"CAST(coalesce(({c}), false) AS UINTEGER) << {n}" for c, n in columns.flags.items()]
+        low = " | ".join(f"({bit})" for bit in bits)
+        shown = [f"CAST({day} - {day_literal(days.first)} AS UINTEGER) AS day", f"{low} AS low"]
         shown += [f"{sql} AS {name}" for name, sql in columns.sql.items()]
         until = until_moment(self.axis, here.columns[self.axis], here.now, here.today)
         return f"SELECT {', '.join(shown)} FROM {here.table} AS {ROWS} WHERE {within(day, ranges)} AND {until}"
@@ -259,4 +275,7 @@ class Sweep:
 def windows_around(engine: Engine, here: Here, slices: Slices, asked: Asked) -> Around:
     """Windows around quantiles of one time column and split: bag → days. Those of which nothing can be said are left out."""
     axis = next(bag.time for bag in asked)
-    return Sweep(engine, here, axis, dict.fromkeys(asked, ()), slices, fused=False, stretches=asked).around()
+    found: dict[Place, Mapping[Slice | None, Window]] = {}
+    for bags in apart(dict.fromkeys(asked, ()), len(slices) + 1):
+        found |= Sweep(engine, here, axis, bags, slices, fused=False, stretches=asked).around()
+    return found

@@ -19,6 +19,7 @@ from scorecard.ground.errors import Place, Problem
 from scorecard.landings.landings import Landings
 from scorecard.measures.plan import axes
 from scorecard.refresh.again import lost_rows, read_again, why_not_again
+from scorecard.refresh.limits import host_of
 from scorecard.refresh.still import NOT_READ, Looks, nothing_new, waiting_of
 from scorecard.warehouse.engine import NOTHING, Candidate, Engine, Load, LoadOrder, Move, Standing, Touched
 from scorecard.warehouse.watermarks import definition_of
@@ -68,7 +69,7 @@ def pull_source(
     if landings is None or source.keep_raw is None:
         load, touched = _loaded(engine, order, lambda failures: _batches(request, failures))
     else:
-        load, touched = _loaded_and_kept(engine, order, request, landings, standing)
+        load, touched = _loaded_and_kept(engine, replace(order, at_hand=False), request, landings, standing)
     looks.heard(engine, request, load, standing, source, order.timezone)
     return load, touched
 
@@ -157,6 +158,7 @@ def order_of(book: Book, source: Source, now: datetime, cause: str) -> LoadOrder
         started_at=now,
         cause=cause,
         needed=columns_read(book, source.name),
+        at_hand=source.kind == "csv" and host_of(source) is None,
     )
 
 

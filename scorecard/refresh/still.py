@@ -42,6 +42,8 @@ class Looks:
     ) -> None:
         """After a load whose rows were read: what a look shows, where it waits or is what a person has rejected."""
         self.of.pop(load.source, None)
+        if load.outcome not in {"held", "failed"}:
+            return
         base, definition = 0 if standing is None else standing.generation, definition_of(source, timezone)
         about = None
         if load.outcome == "held":
@@ -101,7 +103,7 @@ def nothing_new(request: Pull, waiting: Waiting) -> list[Batch] | None:
     try:
         with closing(registry.pull(asked)) as batches:
             for batch in batches:
-                if batch.scan is not None or batch.rejected or batch.rows.schema.names:
+                if batch.scan is not None or batch.rejected or batch.rows.schema.names or batch.announces:
                     return None
                 found.append(batch)
     except SourceFailed:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,24 +15,24 @@ from connectors.contract import Batch
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
 from scorecard.warehouse import decisions, generations, staged
+from scorecard.warehouse.accounts import Accounts
 from scorecard.warehouse.answers import answer
 from scorecard.warehouse.asides import Asides
 from scorecard.warehouse.axes import are_ready, make_ready
 from scorecard.warehouse.copying import copy_file
 from scorecard.warehouse.engine import NOTHING, Holds, Load, LoadOrder, Quarantine, Standing, Touched
 from scorecard.warehouse.faults import as_error, first_lines, is_damage
-from scorecard.warehouse.gates import not_one_select
-from scorecard.warehouse.history import PRUNED_EVERY, mark_ended, prune, read_latest, read_loads, read_recent
+from scorecard.warehouse.glances import Glances
+from scorecard.warehouse.history import PRUNED_EVERY, mark_ended, prune
 from scorecard.warehouse.holds import DuckHolds, Rooms
 from scorecard.warehouse.limits import limited
 from scorecard.warehouse.loads import Publishing, faults_of
 from scorecard.warehouse.looking import Looking
 from scorecard.warehouse.newest import lost_loads, note_newest
 from scorecard.warehouse.opening import DAMAGED_MARK, open_file
-from scorecard.warehouse.publication import Result, failure_of
+from scorecard.warehouse.publication import Result, failure_of, finished
 from scorecard.warehouse.quoting import INCOMING_PREFIX, live_table, quote
-from scorecard.warehouse.records import STANDING, TABLES, load_of, read_memory, standing_of, with_counts, write_load
-from scorecard.warehouse.remembering import Remembered
+from scorecard.warehouse.records import TABLES, write_load
 from scorecard.warehouse.trial import Trial
 
 QUERY_SECONDS = 60.0
@@ -51,13 +50,14 @@ class DuckWarehouse:
         self._threads = threads
         self._writer = threading.RLock()
         self._loading: dict[str, threading.Lock] = {}
-        self._unwritten: list[Load] = []
+        self._counting = threading.Lock()
         self._lost = False
         self._aside = Asides(self._reading)
         self._next_id = 1
-        self._standings, self._latest = Remembered(standing_of), Remembered(load_of)
+        self._glances = Glances(folder, self._reading, clock, self._take_id)
+        self._accounts = Accounts(self._reading, self._glances)
         self._connection = self._connect()
-        rooms = Rooms(self._reading, self._cursor, self._deciding, self._source_lock, self._said, self._take_id)
+        rooms = Rooms(self._reading, self._cursor, self._deciding, self._settled_lock, self._said, self._take_id)
         self._holds = DuckHolds(rooms, clock)
 
     @classmethod
@@ -105,19 +105,30 @@ class DuckWarehouse:
 
     def load(self, order: LoadOrder, batches: Iterable[Batch]) -> tuple[Load, Touched]:
         """Stage, check, publish in one transaction. Never raises for a source's fault: the Load says failed."""
+        with self._source_lock(order.source.name):
+            load, batches = self._glances.look(order, batches)
+            if load is not None:
+                self.write_down()
+                return load, NOTHING
+            try:
+                return self._load(order, batches)
+            finally:
+                self._glances.forget(order.source.name)
+
+    def _load(self, order: LoadOrder, batches: Iterable[Batch]) -> tuple[Load, Touched]:
         began = self.clock.steady()
-        with self._source_lock(order.source.name), self._begun(order) as running, self._cursor() as cursor:
+        with self._begun(order) as running, self._cursor() as cursor:
             done: list[Load] = []
             aside: list[bool] = []
 
             def finish(result: Result) -> None:
-                done.append(self._finished(running, result, self.clock.steady() - began))
+                done.append(finished(running, result, self.clock.now(), self.clock.steady() - began))
                 aside.append(self._record(cursor, done[-1], result))
 
             taking = Looking if order.source.kind == "external" else Publishing
             result = taking(cursor, order, self._writing, running.id).run(batches, finish)
             if result.outcome == "failed":
-                load = self._finished(running, result, self.clock.steady() - began)
+                load = finished(running, result, self.clock.now(), self.clock.steady() - began)
                 self._keep(load, result)
                 return load, NOTHING
             note_newest(self.folder, done[-1].id)
@@ -136,7 +147,7 @@ class DuckWarehouse:
         return load
 
     def _take_id(self) -> int:
-        with self._writer:
+        with self._counting:
             self._next_id += 1
             return self._next_id - 1
 
@@ -147,6 +158,7 @@ class DuckWarehouse:
         load = Load(self._take_id(), order.source.name, "running", order.cause, started, started, 0)
         try:
             with self._writing(), self._cursor() as cursor:
+                self._glances.write(cursor)
                 write_load(cursor, load)
         except duckdb.Error as error:
             # A full disk may refuse even this; the load itself then fails with the reason.
@@ -160,19 +172,6 @@ class DuckWarehouse:
                 with suppress(duckdb.Error, ScorecardError), self._writing(), self._cursor() as cursor:
                     cursor.execute("DELETE FROM _loads.history WHERE id = ? AND outcome = 'running'", [load.id])
 
-    def _finished(self, running: Load, result: Result, seconds: float) -> Load:
-        warnings = tuple(result.counts.warnings) if result.outcome in {"failed", "held"} else ()
-        return replace(
-            running,
-            outcome=result.outcome,
-            finished_at=self.clock.now(),
-            generation=result.generation,
-            seconds=seconds,
-            problems=(*result.problems, *warnings),
-            moves=result.moves,
-            **with_counts(result.counts),
-        )
-
     def _record(self, cursor: duckdb.DuckDBPyConnection, load: Load, result: Result | None) -> bool:
         """True where rows were put aside, or are no longer."""
         write_load(cursor, load)
@@ -185,48 +184,53 @@ class DuckWarehouse:
         try:
             with self._writing(), self._cursor() as cursor:
                 cursor.execute("BEGIN TRANSACTION")
-                for missed in self._unwritten:
-                    write_load(cursor, missed)
+                self._accounts.write_missed(cursor)
                 aside = self._record(cursor, load, result)
                 cursor.execute("COMMIT")
-                self._unwritten.clear()
+                self._accounts.forget_missed()
                 if aside:
                     self._aside.forget()
         except (duckdb.Error, ScorecardError) as error:
             self._lost |= isinstance(error, duckdb.FatalException)
-            self._unwritten = [*self._unwritten, load][-200:]
+            self._accounts.miss(load)
+
+    def write_down(self) -> None:
+        """What loads that found nothing new have left, into the file; not while the writer is busy, nor every moment."""
+        if self._glances.due and self._writer.acquire(blocking=False):
+            try:
+                self._settle()
+            finally:
+                self._writer.release()
+
+    def _settle(self) -> None:
+        """Writes down what waits. It goes on waiting while the disk refuses it."""
+        try:
+            with self._writing(), self._cursor() as cursor:
+                self._glances.write(cursor)
+        except (duckdb.Error, ScorecardError) as error:
+            self._lost |= isinstance(error, duckdb.FatalException)
 
     # -- looking -----------------------------------------------------------------------------------------------
 
     def standing(self, source: str) -> Standing | None:
         """None: never loaded."""
-        with self._reading() as cursor:
-            memory = read_memory(cursor, source)
-        return None if memory is None else memory.standing
+        return self._accounts.standing(source)
 
     def standings(self) -> Mapping[str, Standing]:
         """Of every source that was ever loaded."""
-        with self._reading() as cursor:
-            rows = cursor.execute(STANDING).fetchall()
-        return {standing.source: standing for standing in self._standings.of(rows)}
+        return self._accounts.standings()
 
     def latest(self) -> Mapping[str, Load]:
         """Source → its newest finished load."""
-        with self._reading() as cursor:
-            written = decisions.told(cursor, read_latest(cursor, self._latest))
-        return {load.source: load for load in sorted([*written, *self._unwritten], key=lambda load: load.id)}
+        return self._accounts.latest()
 
     def loads(self, source: str | None = None, limit: int = 100, outcome: str | None = None) -> tuple[Load, ...]:
         """The run history, newest first."""
-        with self._reading() as cursor:
-            written = decisions.told(cursor, read_loads(cursor, source, limit, outcome))
-        missed = [x for x in self._unwritten if source in (None, x.source) and outcome in (None, x.outcome)]
-        return tuple(sorted([*written, *missed], key=lambda load: -load.id)[:limit])
+        return self._accounts.loads(source, limit, outcome)
 
     def recent_loads(self, each: int = 100) -> tuple[Load, ...]:
         """The newest loads of every source, and all since its last good one; oldest first."""
-        with self._reading() as cursor:
-            return read_recent(cursor, each)
+        return self._accounts.recent(each)
 
     def quarantine(self, source: str, limit: int = 100) -> pl.DataFrame:
         """Rows put aside, newest load first: columns load, file, line, reason, text, column_name, value, missing."""
@@ -249,18 +253,6 @@ class DuckWarehouse:
         with self._reading() as cursor, limited(cursor, self.query_seconds):
             return answer(cursor, sql, parameters, many=many)
 
-    def check_sql(self, sql: str) -> str | None:
-        """Why this is not a SELECT that the tables can answer, in DuckDB's words; None where it is."""
-        with self._reading() as cursor:
-            complaint = not_one_select(cursor, sql)
-            if complaint is not None:
-                return complaint
-            try:
-                cursor.execute(f"EXPLAIN {sql}").fetchall()
-            except duckdb.Error as error:
-                return first_lines(error)
-        return None
-
     @property
     def holds(self) -> Holds:
         """Loads that wait for a person, and earlier generations."""
@@ -272,8 +264,11 @@ class DuckWarehouse:
         self, statements: Sequence[tuple[str, Sequence[Any]]], frames: Mapping[str, pl.DataFrame] | None = None
     ) -> None:
         """Statements in one transaction through the one writer; ``frames`` can be read as tables by their names."""
+        of_loads = any("_loads." in sql for sql, _ in statements)
         with self._writing(), self._cursor() as cursor:
             try:
+                if of_loads:
+                    self._settle()
                 for name, frame in (frames or {}).items():
                     cursor.register(name, frame.to_arrow())
                 cursor.execute("BEGIN TRANSACTION")
@@ -282,6 +277,9 @@ class DuckWarehouse:
                 cursor.execute("COMMIT")
             except duckdb.Error as error:
                 raise self._said(error) from error
+            finally:
+                if of_loads:
+                    self._glances.forget()
 
     def prepare_axes(self, source: str, axes: Sequence[str], timezone: str) -> bool:
         """Reporting days for axes that came since the last load, or in another zone, without loading. True: days are new.
@@ -296,6 +294,8 @@ class DuckWarehouse:
                 return make_ready(cursor, source, axes, timezone, self.clock.now())
             except duckdb.Error as error:
                 raise self._said(error) from error
+            finally:
+                self._glances.forget(source)
 
     @contextmanager
     def trial(self) -> Iterator[Trial]:
@@ -306,23 +306,13 @@ class DuckWarehouse:
         finally:
             aside.close()
 
-    def checkpoint(self) -> bool:
-        """The log into the file. False where a load in progress does not let it; the next one will."""
-        with self._writing(), self._cursor() as cursor:
-            try:
-                cursor.execute("CHECKPOINT")
-            except duckdb.TransactionException:
-                return False
-            except duckdb.Error as error:
-                raise self._said(error) from error
-        return True
-
     def copy_to(self, folder: Path, beside: Callable[[], None]) -> None:
         """The file as of one moment, into a folder; ``beside`` copies in that same moment what must agree with it.
 
         Loads wait for it to publish, readers do not. Raises OSError, and Unavailable where the copy is not whole.
         """
         with self._writing(), self._cursor() as cursor:
+            self._settle()
             try:
                 copy_file(cursor, self.folder, folder)
             except duckdb.Error as error:
@@ -332,6 +322,7 @@ class DuckWarehouse:
     def close(self) -> None:
         """Waits for the writer, then gives the file free."""
         with self._writer:
+            self._settle()
             self._connection.close()
 
     # -- cursors and locks -------------------------------------------------------------------------------------
@@ -356,6 +347,7 @@ class DuckWarehouse:
             if self._lost:
                 self._connection.close()
                 self._connection = self._connect()
+                self._glances.forget()
                 self._lost = False
 
     @contextmanager
@@ -377,14 +369,24 @@ class DuckWarehouse:
     def _deciding(self) -> Iterator[None]:
         """For a person's decision, which may bring rows put aside with it."""
         with self._writing():
-            yield
+            try:
+                yield
+            finally:
+                self._glances.forget()
             self._aside.forget()
 
     @contextmanager
     def _source_lock(self, source: str) -> Iterator[None]:
-        with self._writer:
+        with self._counting:
             lock = self._loading.setdefault(source, threading.Lock())
         with lock:
+            yield
+
+    @contextmanager
+    def _settled_lock(self, source: str) -> Iterator[None]:
+        """For a person's decision: what is to be decided on may only just have been looked at."""
+        with self._source_lock(source):
+            self._settle()
             yield
 
     def _said(self, error: duckdb.Error) -> ScorecardError:

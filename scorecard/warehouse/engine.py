@@ -225,7 +225,8 @@ class LoadOrder:
     ``timezone``: the organisation's. ``full``: rows that are not in the batches are removed. ``needed``: columns that
     metrics read; a full load forgets others that are gone from the source (None: it needs all that it had). ``weigh``:
     asked, where given, which numbers a load would move too far; it is held if there are any. ``same_as``: where nothing
-    comes, the source gives just what this load brought, which waits for a person.
+    comes, the source gives just what this load brought, which waits for a person. ``at_hand``: the source lies on this
+    machine, and says at once whether it has changed.
     """
 
     source: Source
@@ -237,6 +238,7 @@ class LoadOrder:
     full: bool = False
     needed: frozenset[str] | None = None
     same_as: int | None = None
+    at_hand: bool = False
     weigh: Callable[[Candidate], Sequence[Move]] | None = field(default=None, compare=False)
 
 

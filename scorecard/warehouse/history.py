@@ -17,7 +17,8 @@ RECENT_KEPT = 300
 TOLD_KEPT = 2000
 """Of each source, the newest loads that changed something, failed or were held."""
 DAYS_KEPT = 90
-PRUNED_EVERY = 500
+PRUNED_EVERY = 5000
+"""Loads of all sources: it takes longer than hundreds of loads that found nothing new."""
 
 
 def read_loads(

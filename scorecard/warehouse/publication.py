@@ -31,7 +31,7 @@ from scorecard.warehouse.engine import DAY_PREFIX, NOTHING, Load, LoadOrder, Mov
 from scorecard.warehouse.generations import NEVER, Keeping, forget
 from scorecard.warehouse.holdwords import no_longer_fits
 from scorecard.warehouse.quoting import incoming_table, live_table, quote
-from scorecard.warehouse.records import Counts, Memory, read_memory, write_memory
+from scorecard.warehouse.records import Counts, Memory, read_memory, with_counts, write_memory
 from scorecard.warehouse.shaping import Plan
 from scorecard.warehouse.staged import Parked, Staged, drop, held_table, parked_of, take_keys
 from scorecard.warehouse.views import is_view
@@ -259,6 +259,21 @@ class Publication:
             except duckdb.Error:
                 # No transaction is open, or the disk is full: the next load or start removes the table.
                 continue
+
+
+def finished(running: Load, result: Result, moment: datetime, seconds: float) -> Load:
+    """The record of a load that has come to its result."""
+    warnings = tuple(result.counts.warnings) if result.outcome in {"failed", "held"} else ()
+    return replace(
+        running,
+        outcome=result.outcome,
+        finished_at=moment,
+        generation=result.generation,
+        seconds=seconds,
+        problems=(*result.problems, *warnings),
+        moves=result.moves,
+        **with_counts(result.counts),
+    )
 
 
 def failure_of(

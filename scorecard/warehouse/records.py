@@ -80,7 +80,29 @@ def aware(moment: datetime | None) -> datetime | None:
 
 def write_load(cursor: duckdb.DuckDBPyConnection, load: Load) -> None:
     """The load's record, in place of the one that said it was running."""
-    values = [
+    id_, *values = _row(load)
+    begun = load.outcome != "running"
+    sql = f"UPDATE _loads.history SET {FIELDS}, problems = ? WHERE id = ?"
+    if not begun or not _changed(cursor, sql, [*values, id_]):
+        cursor.execute("INSERT INTO _loads.history SELECT $10, $1, $2, $3, $4, $5, $6, $7, $8, $9", [*values, id_])
+    if load.id % SWEPT_EVERY == 0:
+        quarantine.forget_quarantine(cursor, load.id - HISTORY_KEPT)
+
+
+def write_loads(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]) -> None:
+    """The records of loads that have none yet."""
+    cursor.execute(
+        "INSERT INTO _loads.history SELECT r[1]::BIGINT, r[2], r[3], r[4], r[5]::TIMESTAMP, r[6]::TIMESTAMP, r[7]::BIGINT, "
+        "r[8], r[9]::DOUBLE, r[10] FROM (SELECT unnest(?::VARCHAR[][]) AS r)",
+        [[list(map(str, _row(load))) for load in loads]],
+    )
+    if any(load.id % SWEPT_EVERY == 0 for load in loads):
+        quarantine.forget_quarantine(cursor, loads[-1].id - HISTORY_KEPT)
+
+
+def _row(load: Load) -> list[Any]:
+    return [
+        load.id,
         load.source,
         load.outcome,
         load.cause,
@@ -90,13 +112,7 @@ def write_load(cursor: duckdb.DuckDBPyConnection, load: Load) -> None:
         json.dumps({name: getattr(load, name) for name in COUNTS}),
         load.seconds,
         json.dumps([p.as_json() for p in load.problems]),
-        load.id,
     ]
-    begun = load.outcome != "running"
-    if not begun or not _changed(cursor, f"UPDATE _loads.history SET {FIELDS}, problems = ? WHERE id = ?", values):
-        cursor.execute("INSERT INTO _loads.history SELECT $10, $1, $2, $3, $4, $5, $6, $7, $8, $9", values)
-    if load.id % SWEPT_EVERY == 0:
-        quarantine.forget_quarantine(cursor, load.id - HISTORY_KEPT)
 
 
 def read_load(cursor: duckdb.DuckDBPyConnection, id_: int) -> Load | None:

@@ -17,6 +17,7 @@ from scorecard.ground.errors import Problem, Refused
 from scorecard.ground.periods import Grain
 from scorecard.measures.slices import Slice
 from scorecard.measures.states.layout import Coded, Grained
+from scorecard.measures.states.sorting import Portion
 
 BITS = 63
 """So many are told apart: one less than a number has, so that none is ever taken for negative."""
@@ -59,23 +60,22 @@ class Once:
         """The bits below the period."""
         return self._low + (self.most - self.least).bit_length()
 
-    def take(self, rows: pl.DataFrame, value: str, flags: Mapping[str, str], done: int | None) -> Iterator[Count]:
-        """Takes the next rows: ``day`` and ``code`` (numbers of the layout), the column of the value, and those of the conditions.
+    def take(self, portion: Portion, value: str, flags: Mapping[str, int], done: int | None) -> Iterator[Count]:
+        """Takes the next rows: the column of the value, and which flag says that a condition holds.
 
         Gives all periods of which no more rows are to come: those before the segment ``done`` (None: all). Refused where a
         value lies outside: rows have come in between.
         """
-        known = rows.drop_nulls(value) if rows[value].null_count() else rows
-        if len(known) and not known[value].is_between(self.least, self.most).all():
+        if portion.rows[value].null_count():
+            portion = portion.only(portion.rows[value].is_not_null())
+        values = portion.rows[value]
+        if len(values) and not values.is_between(self.least, self.most).all():
             raise Refused(Problem("rows came in while others were counted"))
-        shown = pl.col("code").cast(pl.UInt64) * (1 << self._flags)
-        for place, condition in enumerate(c for c in self.asked if c is not None):
-            shown += pl.col(flags[condition]).cast(pl.UInt64) * (1 << place)
-        number = (pl.col(value).cast(pl.Int64) - self.least).cast(pl.UInt64) * (1 << self._low)
-        keys = known.select(number + shown).to_series()
+        kept = [flags[condition] for condition in self.asked if condition is not None]
+        numbers = (values.cast(pl.Int64) - self.least).cast(pl.UInt64) * (1 << self._low)
         for grain, grained in self.grains.items():
-            ready = self._ready(grain, grained, grained.of_day.gather(known["day"]) * (1 << self._wide) + keys, done)
-            yield from self._counted(grain, grained, ready)
+            fresh = numbers + portion.numbers(grained.of_day * (1 << self._wide), self._flags, kept)
+            yield from self._counted(grain, grained, self._ready(grain, grained, fresh, done))
 
     def _ready(self, grain: Grain, grained: Grained, fresh: pl.Series, done: int | None) -> list[pl.Series]:
         """The numbers of the periods that are over; the others are held."""
@@ -100,7 +100,7 @@ class Once:
             some = pl.concat(
                 ready if parts == 1 else [one.filter((one // (1 << self._low)) % parts == part) for one in ready]
             )
-            for place, n, once in self._counts(some.sort()) if len(some) else ():
+            for place, n, once in self._counts(some.sort(multithreaded=False)) if len(some) else ():
                 before = found.get(place, (0, 0))
                 found[place] = before[0] + n, before[1] + once
         for (number, condition, slice_), (n, once) in found.items():

@@ -1,22 +1,53 @@
-"""Values sorted within cells (short stretches of days × split values): decimals as one number with their cell, others cell by
-cell. Always on one thread: several spend half as much again between them.
+"""Values sorted within cells (segments of days × split values): decimals as one number with their cell, others cell by cell.
+Always on one thread: several spend half as much again between them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
 import polars as pl
 
-BITS = 64
+BITS = 63
 """So many has a number that is sorted."""
 LARGEST = float(2**52)
 SCALES = (1.0, 10.0, 100.0, 1000.0, 10_000.0, 100_000.0, 1_000_000.0)
 """Decimals are values that are whole numbers up to ``LARGEST``, divided by one of these."""
 SAMPLE = 100
 """So many values tell which of them is tried on all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Rows in some consecutive ``segments``: ``day``, and ``low``: the number of the split value (below ``size``) above one
+    bit for each of so many ``flags``. ``of_day``: the segment of each day. A cell is its segment × size + the split value.
+    """
+
+    rows: pl.DataFrame
+    of_day: pl.Series
+    segments: range
+    size: int
+    flags: int
+
+    def numbers(self, of_day: pl.Series, shift: int, kept: Sequence[int]) -> pl.Series:
+        """Each row's number from a table for its day, with the split value above ``shift`` bits and some flags as the lowest."""
+        low = pl.int_range(self.size << self.flags, dtype=pl.UInt64, eager=True)
+        of_low = low // (1 << self.flags) * (1 << shift)
+        for place, flag in enumerate(kept):
+            of_low += low // (1 << flag) % 2 * (1 << place)
+        return of_day.gather(self.rows["day"]) + of_low.gather(self.rows["low"])
+
+    def under(self, flag: int | None) -> Portion:
+        """The rows with a flag; None: all."""
+        if flag is None:
+            return self
+        return self.only((self.rows["low"] & (1 << flag)) != 0)
+
+    def only(self, chosen: pl.Series) -> Portion:
+        return Portion(self.rows.filter(chosen), self.of_day, self.segments, self.size, self.flags)
 
 
 class Run(NamedTuple):
@@ -34,59 +65,62 @@ class Cells(NamedTuple):
     bad: Mapping[int, int]
 
 
-def cells_sorted(rows: pl.DataFrame, asked: Sequence[str | None]) -> dict[str | None, Cells]:
-    """The values ``v`` of rows in their ``cell``: of all rows (None), or of those under a flag (the name of a column)."""
-    known = rows.drop_nulls("v") if rows["v"].null_count() else rows
-    bad: dict[str | None, dict[int, int]] = {}
-    if not known["v"].is_finite().all():
-        lost = known.filter(~pl.col("v").is_finite())
-        bad = {flag: dict(_under(lost, flag).group_by("cell").len().rows()) for flag in asked}
-        known = known.filter(pl.col("v").is_finite())
-    runs = _packed(known, asked) if len(known) else {}
+def cells_sorted(portion: Portion, name: str, asked: Sequence[int | None]) -> dict[int | None, Cells]:
+    """The values of a column in their cells: of all rows (None), or of those with a flag."""
+    bad: dict[int | None, dict[int, int]] = {}
+    if portion.rows[name].null_count():
+        portion = portion.only(portion.rows[name].is_not_null())
+    finite = portion.rows[name].is_finite()
+    if not finite.all():
+        lost = portion.only(~finite)
+        bad = {flag: dict(_cells(lost.under(flag)).value_counts().rows()) for flag in asked}
+        portion = portion.only(finite)
+    runs = _packed(portion, name, asked) if len(portion.rows) else {}
     if runs is None:
-        runs = {flag: _each_by_itself(_under(known, flag)) for flag in asked}
+        runs = {flag: _each_by_itself(portion.under(flag), name) for flag in asked}
     return {flag: Cells(runs.get(flag, {}), bad.get(flag, {})) for flag in asked}
 
 
-def _under(rows: pl.DataFrame, flag: str | None) -> pl.DataFrame:
-    return rows if flag is None else rows.filter(pl.col(flag))
+def _cells(portion: Portion) -> pl.Series:
+    return portion.numbers(portion.of_day.cast(pl.UInt64) * portion.size, 0, ()).alias("cell")
 
 
-def _each_by_itself(rows: pl.DataFrame) -> dict[int, Run]:
-    made = rows.group_by("cell").agg("v")
+def _each_by_itself(portion: Portion, name: str) -> dict[int, Run]:
+    made = pl.DataFrame([_cells(portion), portion.rows[name].alias("v")]).group_by("cell").agg("v")
     return {
         cell: Run(_floats(values.sort(multithreaded=False)), 0, len(values))
         for cell, values in zip(made["cell"].to_list(), made["v"], strict=True)
     }
 
 
-def _packed(rows: pl.DataFrame, asked: Sequence[str | None]) -> dict[str | None, dict[int, Run]] | None:
+def _packed(portion: Portion, name: str, asked: Sequence[int | None]) -> dict[int | None, dict[int, Run]] | None:
     """Cell, value and flags of a row as the bits of one number; None where they do not fit, or not all values are decimals."""
-    scale, flags = _scale(rows["v"].head(SAMPLE)), [flag for flag in asked if flag is not None]
+    values = portion.rows[name]
+    scale = _scale(values.head(SAMPLE))
     if scale is None:
         return None
-    whole = (pl.col("v") if scale == 1.0 else pl.col("v") * scale).round().cast(pl.Int64, strict=False)
-    made = rows.with_columns(whole.alias("k"))
-    if made["k"].null_count() or not (_divided(made["k"], scale) == made["v"]).all():
+    whole = (values if scale == 1.0 else values * scale).round()
+    least, most = _number(whole.min()), _number(whole.max())
+    kept = [flag for flag in asked if flag is not None]
+    size, segments = portion.size, portion.segments
+    low, cells = len(kept), len(segments) * size
+    if max(-least, most) > LARGEST or not (_divided(whole, scale) == values).all():
         return None
-    ends = made.select(a=pl.col("k").min(), b=pl.col("k").max(), first=pl.col("cell").min(), last=pl.col("cell").max())
-    least, most, first, last = ends.row(0)
-    low, bits = len(flags), (most - least).bit_length()
-    if max(-least, most) > LARGEST or (last - first).bit_length() + bits + low > BITS:
+    bits = int(most - least).bit_length()
+    wide = bits + low
+    if cells.bit_length() + wide > BITS:
         return None
-    number = (pl.col("k") - least).cast(pl.UInt64) * (1 << low)
-    number += (pl.col("cell") - first).cast(pl.UInt64) * (1 << (bits + low))
-    for place, flag in enumerate(flags):
-        number += pl.col(flag).cast(pl.UInt64) * (1 << place)
-    keys = made.select(number).to_series().sort(multithreaded=False)
-    bounds = pl.Series([n << (bits + low) for n in range(last - first + 1)], dtype=pl.UInt64)
-    found: dict[str | None, dict[int, Run]] = {}
-    for of in asked:
-        some = keys if of is None else keys.filter((keys & (1 << flags.index(of))) != 0)
-        ends_at = [*some.search_sorted(bounds).to_list(), len(some)]
-        values = _floats(_divided(((some // (1 << low)) & ((1 << bits) - 1)).cast(pl.Int64) + least, scale))
-        places = enumerate(pairwise(ends_at), first)
-        found[of] = {cell: Run(values, begin, end) for cell, (begin, end) in places if begin < end}
+    begins = (portion.of_day.cast(pl.Int64) - segments.start).clip(0, len(segments)).cast(pl.UInt64)
+    numbers = portion.numbers(begins * (size << wide), wide, kept)
+    keys = (numbers + (whole - least).cast(pl.UInt64) * (1 << low)).sort(multithreaded=False)
+    bounds = pl.Series([cell << wide for cell in range(cells)], dtype=pl.UInt64)
+    found: dict[int | None, dict[int, Run]] = {}
+    for flag in asked:
+        some = keys if flag is None else keys.filter((keys & (1 << kept.index(flag))) != 0)
+        ends = [*some.search_sorted(bounds).to_list(), len(some)]
+        floats = _floats(_divided(((some // (1 << low)) & ((1 << bits) - 1)).cast(pl.Float64) + least, scale))
+        places = enumerate(pairwise(ends), segments.start * size)
+        found[flag] = {cell: Run(floats, begin, end) for cell, (begin, end) in places if begin < end}
     return found
 
 
@@ -100,7 +134,12 @@ def _scale(values: pl.Series) -> float | None:
 
 def _divided(values: pl.Series, scale: float) -> pl.Series:
     """Quotients that are rounded once. By a column: a single divisor is turned into a factor, which is rounded as well."""
-    return values.cast(pl.Float64) / pl.repeat(scale, len(values), dtype=pl.Float64, eager=True)
+    return values / pl.repeat(scale, len(values), dtype=pl.Float64, eager=True)
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, float)  # noqa: S101 - tells mypy: there are values, and they are doubles
+    return value
 
 
 def _floats(values: pl.Series) -> memoryview[float]:
