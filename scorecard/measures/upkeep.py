@@ -81,7 +81,8 @@ class Upkeep:
         states = self.plan.states(source)
         given = self._given(here, states, given)
         clock = self._clock_days(here, states)
-        if given is not None or whole or source not in self.rests or self.rests[source].ahead:
+        same = before is not None and before.generation == here.standing.generation  # then its rows are the same
+        if whole or not same or source not in self.rests or self.rests[source].ahead:
             self.rests[source] = self._rest(here)
         retried = given is not None or whole or before is None
         skipped = frozenset(s for s in states if s in self.broken and not retried)

@@ -114,6 +114,7 @@ class DuckWarehouse:
                 return self._load(order, batches)
             finally:
                 self._glances.forget(order.source.name)
+                self._holds.forget()
 
     def _load(self, order: LoadOrder, batches: Iterable[Batch]) -> tuple[Load, Touched]:
         began = self.clock.steady()
@@ -373,6 +374,7 @@ class DuckWarehouse:
                 yield
             finally:
                 self._glances.forget()
+                self._holds.forget()
             self._aside.forget()
 
     @contextmanager

@@ -28,6 +28,7 @@ from scorecard.warehouse.engine import Decision, Kept, Load, LoadOrder, Touched,
 from scorecard.warehouse.generations import NEVER, Keeping
 from scorecard.warehouse.publication import Publication, Result
 from scorecard.warehouse.quarantine import write_quarantine
+from scorecard.warehouse.recalled import Recalled
 from scorecard.warehouse.records import (
     Memory,
     aware,
@@ -62,11 +63,20 @@ class DuckHolds:
     def __init__(self, rooms: Rooms, clock: Clock) -> None:
         self._rooms = rooms
         self._clock = clock
+        self._waiting_now, self._pinned_now = Recalled(self._read_waiting), Recalled(self._read_pinned)
 
     # -- looking -----------------------------------------------------------------------------------------------
 
     def waiting(self) -> tuple[Waiting, ...]:
         """Held loads nobody has decided on, at most one a source; oldest first."""
+        return self._waiting_now.get()
+
+    def forget(self) -> None:
+        """A load was held, has taken the place of one that was, or a person has decided."""
+        self._waiting_now.forget()
+        self._pinned_now.forget()
+
+    def _read_waiting(self) -> tuple[Waiting, ...]:
         with self._rooms.reading() as cursor:
             found = []
             for parked in all_parked(cursor):
@@ -108,6 +118,9 @@ class DuckHolds:
 
     def pinned(self) -> Mapping[str, Decision]:
         """Source → the rollback after which its loads wait for a person."""
+        return self._pinned_now.get()
+
+    def _read_pinned(self) -> Mapping[str, Decision]:
         with self._rooms.reading() as cursor:
             return {source: decision for source, (decision, _) in marked(cursor, PINNED).items()}
 
