@@ -41,9 +41,9 @@ def statements(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     query = world.engine.query
 
-    def spy(sql: str, parameters: Any = ()) -> pl.DataFrame:
+    def spy(sql: str, parameters: Any = (), **more: Any) -> pl.DataFrame:
         seen.append(sql)
-        return query(sql, parameters)
+        return query(sql, parameters, **more)
 
     monkeypatch.setattr(world.engine, "query", spy)
     return seen

@@ -53,10 +53,10 @@ class Edited:
         self.rows: list[str] = []
         query = engine.query
 
-        def spy(sql: str, parameters: Any = ()) -> pl.DataFrame:
+        def spy(sql: str, parameters: Any = (), **more: Any) -> pl.DataFrame:
             if 'main."tickets"' in sql and "LIMIT 0" not in sql and not sql.startswith("SELECT (SELECT count(*)"):
                 self.rows.append(sql)
-            return query(sql, parameters)
+            return query(sql, parameters, **more)
 
         monkeypatch.setattr(engine, "query", spy)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -50,6 +51,7 @@ AUDIT_TRIES = 5
 """How often a part of an audit is tried again because a load came in between."""
 AHEAD = 40 * DAY
 """How far ahead of today the calendar's days are written, so that not every midnight writes them."""
+LOG = logging.getLogger("scorecard.measures")
 T = TypeVar("T")
 
 
@@ -285,7 +287,8 @@ class Meter:
             raise
         except ScorecardError as error:
             return error.problems[0]
-        except Exception as error:  # noqa: BLE001 - one metric: its fault must not take the others with it
+        except Exception as error:
+            LOG.exception("this is our own fault: a part of the metrics could not be computed that way")
             return Problem(f"{type(error).__name__}: {error}")
 
     # -- around it ---------------------------------------------------------------------------------------------

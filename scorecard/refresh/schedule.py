@@ -36,7 +36,8 @@ def step_back() -> None:
     load. Linux alone gives each thread a niceness of its own."""
     if sys.platform == "linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PULLING_NICENESS)
+            mine = os.getpriority(os.PRIO_PROCESS, os.getpid())  # whoever started the process may have made it nice
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), mine + PULLING_NICENESS)
 
 
 class Schedule:

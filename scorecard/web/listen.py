@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import resource
 import signal
 import socket
@@ -43,6 +44,8 @@ class Listener:
         bound = bind(host, port)
         self.host, self.port = host, int(bound[0].getsockname()[1])
         limit = _open_files()
+        # With hundreds of threads a short queue only says that the machine is busy, once for every question.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         create = create_server(
             server,
             map=self._sockets,
