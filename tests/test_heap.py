@@ -7,6 +7,8 @@ import subprocess
 import sys
 import weakref
 
+import pytest
+
 from scorecard.ground import heap
 
 
@@ -37,6 +39,26 @@ def test_what_stays_is_passed_over_and_garbage_before_and_after_goes() -> None:
         assert freed() is None  # without the collector
     finally:
         gc.unfreeze()
+
+
+def test_the_collector_is_left_out_until_the_last_has_done_growing() -> None:
+    def failing() -> None:
+        with heap.growing():
+            assert not gc.isenabled()
+            raise LookupError
+
+    with heap.growing():
+        with pytest.raises(LookupError):
+            failing()
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with heap.growing():
+            pass
+        assert not gc.isenabled()  # as it was
+    finally:
+        gc.enable()
 
 
 def test_the_end_of_a_process_is_quiet() -> None:

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import atexit
 import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_lock = threading.Lock()
+_growing: list[bool] = []
+"""One entry for each block that is inside ``growing``: whether the collector ran before."""
 
 
 def settle() -> None:
@@ -18,3 +25,21 @@ def settle() -> None:
     # At the end the interpreter collects once more; modules that it cannot free then complain on the terminal.
     atexit.unregister(gc.unfreeze)
     atexit.register(gc.unfreeze)
+
+
+@contextmanager
+def growing() -> Iterator[None]:
+    """Leaves the garbage collector out while very many objects are made that come to stay, by any number of threads at once.
+
+    It would go through all of them over and over, each time that their number has grown by a quarter.
+    """
+    with _lock:
+        _growing.append(gc.isenabled())
+        gc.disable()
+    try:
+        yield
+    finally:
+        with _lock:
+            before = _growing.pop()
+            if not _growing and before:
+                gc.enable()

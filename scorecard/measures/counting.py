@@ -16,6 +16,7 @@ import polars as pl
 from scorecard.book.model.metric import Split
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import Grain
+from scorecard.measures.folding import Answer
 from scorecard.measures.place import Here, touched_ranges
 from scorecard.measures.plan import ALL_ROWS, Atom, Bag, Plan, Scan, state_id
 from scorecard.measures.ranges import (
@@ -95,7 +96,8 @@ class Counting:
     """One source's recount. ``fresh`` names the states whose kept numbers are good but for the touched days; ``skipped``
     those not to be tried. ``plain``: what does not add up is asked of the engine, each grain by itself. ``days`` gives the
     touched days of some time columns, ``later`` more days of a scan. What fails is in ``broken``: state → problem. ``again``:
-    the days in which a scan was counted again. ``by_day``: time column → rows of each day, if counted. ``stretches``: those of
+    the days in which a scan was counted again. ``by_day``: time column → rows of each day, if counted. ``answers``: additive
+    states counted from all rows. ``stretches``: those of
     which quantiles will be asked for next.
     """
 
@@ -116,6 +118,7 @@ class Counting:
     seen: dict[Scan, set[str | None]] = field(default_factory=dict)
     again: dict[Scan, frozenset[date]] = field(default_factory=dict)
     by_day: dict[str, Mapping[date, int]] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=list)
     stretches: Callable[[], Asked] = dict
 
     def _run(
@@ -177,6 +180,8 @@ class Counting:
                 bounds = None if job.ranges is None else self._bounds(job.scan.fine, job.ranges)
                 self.pending.drop("additive", job.names, bounds)
                 self.pending.additive.append(as_rows(own, job.names))
+                if job.ranges is None:
+                    self.answers.append(Answer(job.names, own))
                 self._note_days(job, own)
                 if job.scan.split is not None:
                     seen = set(own["slice"].unique().to_list())

@@ -12,7 +12,7 @@ import polars as pl
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.counted import Change, Counted, CountedDays, exchange
-from scorecard.measures.folding import read_whole
+from scorecard.measures.folding import Answer, fold, read_whole
 from scorecard.measures.keeping import Keeping
 from scorecard.measures.place import Key, key_of
 from scorecard.measures.plan import ALL_ROWS, Plan, Scan, state_id
@@ -72,11 +72,12 @@ class Grid:
         fresh: Sequence[pl.DataFrame] = (),
         lines: Mapping[Place, Line] | None = None,
         counted: Counted | None = None,
+        answers: Sequence[Answer] = (),
     ) -> None:
         """Reads a source's states again, in the touched periods only (``touched``: of all axes).
 
         Of bags ``fresh`` and ``lines`` are what they now are in the periods of ``by_axis``: time column → its touched periods.
-        ``counted``: what was counted again of additive states.
+        ``counted``: what was counted again of additive states, ``answers``: those that were counted from all rows.
         """
         kinds = self.kinds(source)
         known = self.days.take(counted, kinds, self.slices_of) if counted is not None and touched is not None else None
@@ -92,14 +93,31 @@ class Grid:
             for grain, own in self.plan.states_at(scan).items():
                 by_grain.setdefault(grain, {}).update(dict.fromkeys(own, scan))
         if touched is None:
-            scans = {n: s for states in by_grain.values() for n, s in states.items()}
-            asked = {grain: list(states) for grain, states in by_grain.items()}
-            self.amounts.update(read_whole(self.keeping, asked, lambda n, raw: self.slices_of(scans[n], raw, kinds)))
+            self._read_whole(by_grain, kinds, answers)
         else:
             self._read_touched(by_grain, touched, kinds)
         self._reload_bags(source, touched, by_axis or {}, fresh, lines or {})
         if touched is None or self._may_begin_elsewhere(source, touched):
             self._reload_first_days(source, kinds)
+
+    def _read_whole(
+        self, by_grain: Mapping[Grain, Mapping[str, Scan]], kinds: Mapping[str, set[str]], answers: Sequence[Answer]
+    ) -> None:
+        """All periods of all states: from what was just counted, or from what is kept."""
+        scans = {n: s for states in by_grain.values() for n, s in states.items()}
+
+        def slices_of(state: str, raw: str) -> Sequence[Slice]:
+            return self.slices_of(scans[state], raw, kinds)
+
+        known = set[str]()
+        for answer in answers:
+            folded = fold(answer, by_grain, self.calendar, slices_of)
+            if folded is not None:
+                self.amounts.update(folded)
+                known.update(answer.states)
+        asked = {grain: [s for s in states if s not in known] for grain, states in by_grain.items()}
+        asked = {grain: states for grain, states in asked.items() if states}
+        self.amounts.update(read_whole(self.keeping, asked, slices_of))
 
     def _read_touched(
         self,

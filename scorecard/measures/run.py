@@ -16,6 +16,7 @@ from scorecard.book.columns import columns_read
 from scorecard.book.model import Book
 from scorecard.book.model.metric import Cumulative, Manual, Metric, Scaling
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
+from scorecard.ground.heap import growing
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.audit import Audited, Difference, parts_of, record, recorded
 from scorecard.measures.cutdays import CutDays
@@ -89,7 +90,7 @@ class Meter:
         still fits. A metric that fails is in ``problems`` and does not disturb the others. Raises Unavailable where the
         warehouse itself fails; the next call then computes everything.
         """
-        with self._lock:
+        with self._lock, growing():
             whole = touched is None or self._in_doubt
             self._in_doubt = True
             measured = self._measure(now.astimezone(UTC), touched or {}, given, whole=whole)

@@ -17,6 +17,7 @@ from scorecard.measures.audit import Difference, compared, kept_of
 from scorecard.measures.counted import Counted
 from scorecard.measures.counting import Attempt, Counting
 from scorecard.measures.cuts import Cuts, Wanted, stretch_of
+from scorecard.measures.folding import Answer
 from scorecard.measures.grid import Grid
 from scorecard.measures.keeping import Keeping
 from scorecard.measures.place import OLDEST, Here, Key, Moved, key_of, touched_ranges
@@ -112,7 +113,7 @@ class Upkeep:
         if again or touched:
             by_axis = {bag.time: self._ranges(days((bag.time,))) for bag in self.plan.bags if bag.source == source}
             ranges = None if again else self._ranges(touched)
-            self.grid.reload(source, ranges, by_axis, found.bags, found.lines, found.counted)
+            self.grid.reload(source, ranges, by_axis, found.bags, found.lines, found.counted, found.answers)
             self.cuts.forget(source, None if again else touched)
         if since is not None and not again:
             self.grid.renew_ages(source, {grain: first_key(here, grain, since) for grain in GRAINS}, found.ages)
@@ -238,7 +239,7 @@ class Upkeep:
         self.broken |= counting.broken | aging.broken
         self._remember(here, states, pending)
         counted = Counted(counting.again, {scan: self.plan.scans[scan] for scan in counting.again}, pending.additive)
-        return _Recounted(pending.bags[:bags], pending.bags[bags:], pending.lines, counted)
+        return _Recounted(pending.bags[:bags], pending.bags[bags:], pending.lines, counted, counting.answers)
 
     def _counting(
         self,
@@ -346,6 +347,7 @@ class _Recounted:
     ages: Sequence[pl.DataFrame] = ()
     lines: Mapping[Place, Line] = field(default_factory=dict)
     counted: Counted | None = None
+    answers: Sequence[Answer] = ()
 
 
 @dataclass(frozen=True, slots=True)
