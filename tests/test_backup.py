@@ -34,8 +34,9 @@ def write(folder: Path, round_: int) -> None:
     """A file whose rows all say which one it is."""
     lines = "".join(f"{i},{round_},2026-09-0{1 + i % 9}\n" for i in range(ROWS))
     for name in ("lots.csv", "keyed.csv"):
-        (folder / f"{name}.new").write_text("id,n,at\n" + lines)
-        (folder / f"{name}.new").replace(folder / name)
+        aside = folder / f"{name}.{threading.get_ident()}"
+        aside.write_text("id,n,at\n" + lines)
+        aside.replace(folder / name)
 
 
 @pytest.fixture
@@ -129,6 +130,9 @@ def test_what_is_put_back_is_exactly_what_was_copied(folder: Path, restored: Any
     product.close()
     assert {f.name for f in copy.files} >= {"warehouse.duckdb", "journal.sqlite", "raw/index.sqlite"}
     assert not list(folder.glob(".copy*")), "the copy before is gone once the new one is whole"
+    (folder / "copy").rename(folder / ".copy.1.before")  # killed between two renames
+    assert f"whole backups are in {folder / '.copy.1.before'}" in inside(folder, "restore", "copy").stderr
+    (folder / ".copy.1.before").rename(folder / "copy")
     _, old = put_back(copy.folder, folder / "data", folder / "data" / "journal.sqlite", SystemClock())
     assert old is not None
     assert (old / "warehouse.duckdb").exists()

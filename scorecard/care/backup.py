@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from scorecard.board.publish import Publisher
-from scorecard.care.copies import LIST, Copy, listed, write_list
+from scorecard.care.copies import BEFORE, LIST, UNFINISHED, Copy, beside, listed, write_list
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, Refused, Unavailable
 from scorecard.journal.journal import Journal
@@ -32,7 +32,7 @@ def back_up(
     is whole. Refused for another folder, Unavailable where something cannot be read or written.
     """
     _check_place(to)
-    aside = to.parent / f".{to.name}.{os.getpid()}.unfinished"
+    aside = to.parent / f".{to.name}.{os.getpid()}{UNFINISHED}"
     try:
         aside.mkdir(parents=True, mode=0o700)
         try:
@@ -68,9 +68,10 @@ def _check_place(to: Path) -> None:
 
 def _put(copy: Copy, to: Path) -> Copy:
     """Into its place, the copy before out of it: of the two one is always whole, and has its list."""
-    old = to.parent / f".{to.name}.{os.getpid()}.old"
+    old = to.parent / f".{to.name}.{os.getpid()}{BEFORE}"
     if to.exists():
         to.rename(old)
     copy.folder.rename(to)
-    shutil.rmtree(old, ignore_errors=True)
+    for left in beside(to):  # the one before, and what was left by backups that were killed
+        shutil.rmtree(left, ignore_errors=True)
     return Copy(to, copy.taken_at, copy.version, copy.product, copy.files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -19,6 +20,8 @@ FORMAT = 1
 CHUNK = 1 << 20
 FILES = ("warehouse.duckdb", "warehouse.newest", "journal.sqlite", "board.json", "book.json", "token.secret")
 RAW = "raw"
+ENDINGS = (UNFINISHED := ".unfinished", BEFORE := ".before")
+"""Of the folders beside a backup while it is written, and while it takes the place of the one before."""
 LOGS = ("warehouse.duckdb.wal", "warehouse.duckdb.wal.checkpoint", "warehouse.damaged", "journal.sqlite-journal")
 """Files that belong to those that are replaced, and go with them."""
 
@@ -87,12 +90,22 @@ def read_list(folder: Path) -> Copy:
         taken = datetime.fromisoformat(told["taken_at"])
         return Copy(folder, taken, int(told["version"]), str(told["product"]), files)
     except FileNotFoundError:
+        left = [path for path in beside(folder) if (path / LIST).is_file()]
+        if left:  # killed between two renames: both are whole
+            said = f"{folder} is not there: a backup was cut off while it took its place"
+            raise Refused(Problem(said, hint=f"whole backups are in {', '.join(map(str, left))}")) from None
         hint = "name the folder that `scorecard backup` wrote; without backup.json a backup was never finished"
         raise Refused(Problem(f"there is no backup in {folder}", hint=hint)) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Refused(
             Problem(f"the list of this backup cannot be read: {error}", Place(str(path)), "take another one")
         ) from None
+
+
+def beside(folder: Path) -> list[Path]:
+    """What backups into this folder have left beside it, when they were killed; newest first."""
+    found = [path for ending in ENDINGS for path in folder.parent.glob(f".{glob.escape(folder.name)}.*{ending}")]
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 def listed(folder: Path) -> tuple[File, ...]:
