@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 
 from scorecard.ground.errors import Problem, Unavailable
+from scorecard.warehouse.faults import first_lines
 from scorecard.warehouse.opening import FILE_NAME, SPILL_FOLDER, connect
 from scorecard.warehouse.quoting import INCOMING_PREFIX, quote
 
@@ -18,6 +20,7 @@ HEADERS_BYTES = 3 * 4096
 name was written to."""
 LOGS = (".wal", ".wal.checkpoint")
 TRIES = 20
+PAUSE_SECONDS = 0.05
 AT_ONCE = 100
 COUNTED = (
     "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT temporary "
@@ -29,33 +32,50 @@ def copy_file(cursor: duckdb.DuckDBPyConnection, folder: Path, to: Path) -> None
     """The warehouse's file and its log as of now, folded into one file in the folder ``to``.
 
     Nobody else may commit meanwhile but what loads put aside for themselves (``INCOMING_PREFIX``), which a start clears away.
-    Raises OSError, duckdb.Error; Unavailable where no moment was found without a checkpoint, or the copy is not whole.
+    Raises OSError, duckdb.Error; Unavailable where no copy became whole.
     """
     expected = _counts(cursor)
     source, copy = folder / FILE_NAME, to / FILE_NAME
+    wrong = "it was written to meanwhile"
     for _ in range(TRIES):
-        before = _state(source)
-        for ending in LOGS:  # the log first: a checkpoint in between would have emptied it, and written the headers
-            log = source.with_name(source.name + ending)
-            copy.with_name(copy.name + ending).unlink(missing_ok=True)
-            if log.exists():
-                shutil.copyfile(log, copy.with_name(copy.name + ending))
-        shutil.copyfile(source, copy)
-        if _state(source) == before:
+        if not _copied(source, copy):
+            time.sleep(PAUSE_SECONDS)  # a checkpoint for what a load puts aside takes that long
+            continue
+        try:
+            found = _counts_within(copy)
+        except duckdb.Error as error:
+            wrong = first_lines(error)
+            continue
+        if found == expected:
             break
+        other = sorted(f"{s}.{t}" for s, t in {*expected, *found} if found.get((s, t)) != expected.get((s, t)))
+        wrong = f"other rows in {', '.join(other[:5])}"
     else:
-        hint = "loads write without a pause: try again, or stop the process"
-        raise Unavailable(Problem("the warehouse was written to during every one of several copies", hint=hint))
-    with _opened(copy) as connection:
-        connection.execute("CHECKPOINT")
-        found = _counts(connection)
-    if found != expected:
-        wrong = sorted(f"{s}.{t}" for s, t in expected if found.get((s, t)) != expected[s, t])
-        raise Unavailable(Problem(f"the copy of the warehouse is not whole: {', '.join(wrong[:5])}", hint="try again"))
+        hint = "try again, or stop the process first"
+        raise Unavailable(Problem(f"none of {TRIES} copies of the warehouse was whole: {wrong}", hint=hint))
     for left in (*(copy.with_name(copy.name + ending) for ending in LOGS), to / SPILL_FOLDER):
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         left.unlink(missing_ok=True)
+
+
+def _copied(source: Path, copy: Path) -> bool:
+    """Whether the file stayed as it was while it was copied."""
+    before = _state(source)
+    for ending in LOGS:  # the log first: a checkpoint in between would have emptied it, and written the headers
+        log = source.with_name(source.name + ending)
+        copy.with_name(copy.name + ending).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            shutil.copyfile(log, copy.with_name(copy.name + ending))
+    shutil.copyfile(source, copy)
+    return _state(source) == before
+
+
+def _counts_within(copy: Path) -> Mapping[tuple[str, str], int]:
+    """Of a copy, opened; its log is folded into it."""
+    with connect(copy, {"memory_limit": "512MB", "threads": 1}) as connection:
+        connection.execute("CHECKPOINT")
+        return _counts(connection)
 
 
 def _state(path: Path) -> tuple[bytes, frozenset[str]]:
@@ -63,10 +83,6 @@ def _state(path: Path) -> tuple[bytes, frozenset[str]]:
     with path.open("rb") as file:
         headers = file.read(HEADERS_BYTES)
     return headers, frozenset(e for e in LOGS[1:] if path.with_name(path.name + e).exists())
-
-
-def _opened(path: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-    return connect(path, {"memory_limit": "512MB", "threads": 1})
 
 
 def _counts(cursor: duckdb.DuckDBPyConnection) -> Mapping[tuple[str, str], int]:
