@@ -17,25 +17,24 @@ from scorecard.warehouse.changes import (
     Change,
     Tables,
     add_days,
-    append,
     described,
     fit_live,
     move_days,
     one,
     swap_in,
-    upsert,
 )
 from scorecard.warehouse.decisions import supersede
 from scorecard.warehouse.deletions import deleted_here, take_deleted
 from scorecard.warehouse.engine import DAY_PREFIX, NOTHING, Load, LoadOrder, Move, Standing, Touched, day_column
 from scorecard.warehouse.generations import NEVER, Keeping, forget
 from scorecard.warehouse.holdwords import no_longer_fits
+from scorecard.warehouse.merging import append, upsert
 from scorecard.warehouse.quoting import incoming_table, live_table, quote
 from scorecard.warehouse.records import Counts, Memory, read_memory, with_counts, write_memory
 from scorecard.warehouse.shaping import Plan
 from scorecard.warehouse.staged import Parked, Staged, drop, held_table, parked_of, take_keys
 from scorecard.warehouse.views import is_view
-from scorecard.warehouse.watermarks import definition_of, remembered
+from scorecard.warehouse.watermarks import definition_of, remembered, row_key
 
 
 class Writing(Protocol):
@@ -135,9 +134,10 @@ class Publication:
         return change, replace(memory, optional=staged.optional, open=staged.open)
 
     def _keep_shape(self, tables: Tables, staged: Staged) -> None:
-        """Before columns come, go or change their type, the table is kept whole."""
+        """Before columns come, go or change their type, the table is kept whole, and before it gets another key."""
         columns = tables.columns or {}
         other = any(columns.get(shape.name) != shape.type for shape in staged.plan.shapes)
+        other |= self.memory is not None and self.memory.key not in (None, row_key(self.source))
         if self.keeping is not None and (other or staged.gone & set(columns)):
             self.keeping.copy(tables.live)
 

@@ -42,7 +42,8 @@ class Memory:
     """A standing and what only loads need to know.
 
     ``optional``: columns that a batch may lack. ``open``: columns whose type is not known yet: all values were null.
-    ``zone``: of the reporting days. ``newest``: newest ``time`` of all, also later than the load.
+    ``zone``: of the reporting days. ``newest``: newest ``time`` of all, also later than the load. ``key``: by which changes of
+    its rows are told (() for a table without one; None: kept before that was noted).
     """
 
     standing: Standing
@@ -50,6 +51,7 @@ class Memory:
     open: frozenset[str] = frozenset()
     zone: str = "UTC"
     newest: datetime | None = None
+    key: tuple[str, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -157,6 +159,7 @@ def packed_memory(memory: Memory) -> dict[str, Any]:
         "open": sorted(memory.open),
         "zone": memory.zone,
         "newest": pack(memory.newest),
+        "key": None if memory.key is None else list(memory.key),
         "traces": packed(standing.traces),
     }
 
@@ -203,7 +206,15 @@ def unpacked_memory(source: str, loaded_at: datetime | None, data_until: datetim
         definition=body["definition"],
         traces=unpacked(body.get("traces", {})),
     )
-    return Memory(standing, frozenset(body["optional"]), frozenset(body["open"]), body["zone"], unpack(body["newest"]))
+    key = body.get("key")
+    return Memory(
+        standing,
+        frozenset(body["optional"]),
+        frozenset(body["open"]),
+        body["zone"],
+        unpack(body["newest"]),
+        None if key is None else tuple(key),
+    )
 
 
 def renewed(memory: Memory, now: datetime, state: Mapping[str, Any]) -> Memory:

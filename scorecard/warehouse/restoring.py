@@ -91,7 +91,8 @@ def _undone(cursor: duckdb.DuckDBPyConnection, source: Source, memory: Memory, t
     """What was changed since is changed back, in the table itself."""
     live = live_table(source.name)
     kept = dict(sorted(memory.standing.columns.items()))
-    if not _gather(cursor, source, live, kept, to, memory.standing.generation):
+    key = _key(memory, source)
+    if not _gather(cursor, source.name, key, live, kept, to, memory.standing.generation):
         return Change(same=True)
     columns = live_columns(cursor, source.name) or {}
     days: dict[str, frozenset[object]] = {}
@@ -100,8 +101,8 @@ def _undone(cursor: duckdb.DuckDBPyConnection, source: Source, memory: Memory, t
         rows = cursor.execute(f"SELECT {day} FROM temp._out UNION SELECT {day} FROM temp._in").fetchall()
         days[axis] = frozenset(day for (day,) in rows if day is not None)
     went = f"SELECT {quoted(kept)} FROM temp._out"
-    if source.key:
-        keys = quoted(source.key)
+    if key:
+        keys = quoted(key)
         keeping.changes(kept, went, f"SELECT {keys} FROM temp._in ANTI JOIN temp._out USING ({keys})")
     else:
         keeping.changes(kept, went, f"SELECT {quoted(kept)} FROM temp._in")
@@ -127,7 +128,8 @@ def _swapped(
     for name in [name for name in columns if name.startswith(DAY_PREFIX)]:
         cursor.execute(f"ALTER TABLE {fresh} DROP COLUMN {quote(name)}")  # of another zone, perhaps
     kept = {n: t for n, t in sorted(columns.items()) if not n.startswith(DAY_PREFIX) and n != FILE}
-    if _gather(cursor, source, fresh, kept, to, whole.generation):
+    key = _key(_memory(cursor, source.name, whole.generation), source)
+    if _gather(cursor, source.name, key, fresh, kept, to, whole.generation):
         _exchange(cursor, fresh, kept, {}, memory.zone)
     axes = [name.removeprefix(DAY_PREFIX) for name in before if name.startswith(DAY_PREFIX)]
     there = [axis for axis in axes if columns.get(axis) in {"TIMESTAMP", "DATE"}]
@@ -145,20 +147,31 @@ def _swapped(
     return Change(touched, took_away=True, rows=old.standing.rows)
 
 
+def _key(memory: Memory, source: Source) -> tuple[str, ...]:
+    """By which the changes before a generation are told: before it got another key its table was kept whole."""
+    return tuple(source.key) if memory.key is None else memory.key
+
+
 def _gather(
-    cursor: duckdb.DuckDBPyConnection, source: Source, table: str, kept: Mapping[str, str], first: int, until: int
+    cursor: duckdb.DuckDBPyConnection,
+    source: str,
+    key: Sequence[str],
+    table: str,
+    kept: Mapping[str, str],
+    first: int,
+    until: int,
 ) -> bool:
     """Tables ``_out`` and ``_in``: rows of ``table`` that go (with their ids), and rows that come instead.
 
-    From what was changed between two generations, the later one exclusive. False: nothing was.
+    From what was changed between two generations, the later one exclusive, all of it by the same ``key``. False: nothing was.
     """
-    log = log_table(source.name, kept)
+    log = log_table(source, kept)
     known = one(cursor, "SELECT count(*) FROM duckdb_tables() WHERE 'main.\"' || table_name || '\"' = ?", [log])
     span = f"FROM {log} WHERE {GENERATION} >= {first} AND {GENERATION} < {until}"
     if not known or not one(cursor, f"SELECT count(*) {span}"):
         return False
-    names, every = quoted(source.key), quoted(kept)
-    if source.key:
+    names, every = quoted(key), quoted(kept)
+    if key:
         cursor.execute(
             f"CREATE OR REPLACE TEMP TABLE _back AS SELECT * {span} "
             f"QUALIFY row_number() OVER (PARTITION BY {names} ORDER BY {GENERATION}) = 1"

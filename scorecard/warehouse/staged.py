@@ -11,9 +11,10 @@ from typing import Any
 import duckdb
 
 from scorecard.book.model.source import Source
-from scorecard.warehouse.changes import KEPT, Tables, brought_before, one
+from scorecard.warehouse.changes import KEPT, Tables, one
 from scorecard.warehouse.deletions import says_deleted
 from scorecard.warehouse.engine import Touched
+from scorecard.warehouse.merging import brought_before
 from scorecard.warehouse.quarantine import Settled
 from scorecard.warehouse.quoting import live_table, quote, quoted
 from scorecard.warehouse.records import COUNTS, Counts, pack, unpack

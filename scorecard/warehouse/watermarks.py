@@ -35,6 +35,11 @@ def definition_of(source: Source, zone: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def row_key(source: Source) -> tuple[str, ...]:
+    """By which changes of a source's rows are told; () where rows are only added, or the table is replaced."""
+    return tuple(source.key) if source.mode == "upsert" else ()
+
+
 def remembered(
     cursor: duckdb.DuckDBPyConnection,
     order: LoadOrder,
@@ -71,7 +76,7 @@ def remembered(
         definition=definition_of(order.source, order.timezone),
         traces=traces,
     )
-    return Memory(standing, zone=order.timezone, newest=newest)
+    return Memory(standing, zone=order.timezone, newest=newest, key=row_key(order.source))
 
 
 def _until(
