@@ -52,6 +52,13 @@ def test_the_collector_is_left_out_until_the_last_has_done_growing() -> None:
             failing()
         assert not gc.isenabled()
     assert gc.isenabled()
+    with heap.growing():
+        garbage = Node()
+        garbage.other = garbage
+        gone = weakref.ref(garbage)
+        del garbage
+    gc.collect()
+    assert gone() is None
     gc.disable()
     try:
         with heap.growing():

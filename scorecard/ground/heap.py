@@ -42,4 +42,8 @@ def growing() -> Iterator[None]:
         with _lock:
             before = _growing.pop()
             if not _growing and before:
+                if not gc.get_freeze_count():
+                    # Where old objects are, without a look at them: as young ones all would be gone through three times.
+                    gc.freeze()
+                    gc.unfreeze()
                 gc.enable()

@@ -6,8 +6,8 @@ A value is None where it cannot be said; nothing here divides by zero or lets an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import sqlglot.expressions as exp
 
@@ -39,37 +39,49 @@ def finite(value: Number) -> float | None:
 
 def evaluate(tree: exp.Expression, look: Look) -> Number:
     """Arithmetic over named numbers; None as soon as one of them is missing or something is divided by zero."""
-    if isinstance(tree, exp.Column):
-        return look("", tree.name)
-    if isinstance(tree, exp.Literal):
-        text = tree.name
-        return int(text) if text.isdigit() else float(text)
-    if isinstance(tree, exp.Anonymous):
-        return look(tree.name.lower(), tree.expressions[0].name)
+    return arithmetic(tree)(look)
+
+
+def arithmetic(tree: exp.Expression) -> Callable[[Look], Number]:
+    """``evaluate`` of one tree, made once for many periods."""
     if isinstance(tree, exp.Paren):
-        return evaluate(tree.this, look)
-    inner = evaluate(tree.this, look)
-    if inner is None:
-        return None
+        return arithmetic(tree.this)
+    name = tree.name
+    if isinstance(tree, exp.Column):
+        return lambda look: look("", name)
+    if isinstance(tree, exp.Literal):
+        constant = int(name) if name.isdigit() else float(name)
+        return lambda _: constant
+    if isinstance(tree, exp.Anonymous):
+        function, of = name.lower(), tree.expressions[0].name
+        return lambda look: look(function, of)
+    inner = arithmetic(tree.this)
     if isinstance(tree, exp.Neg):
-        return -inner
-    other = evaluate(tree.args["expression"], look)
-    return None if other is None else _combined(tree, inner, other)
+        return lambda look: None if (value := inner(look)) is None else -value
+    other, kind = arithmetic(tree.args["expression"]), type(tree)
+    if kind not in COMBINED:
+        raise TypeError(f"{kind.__name__} is no arithmetic")
+    combined = COMBINED[kind]
+
+    def both(look: Look) -> Number:
+        left = inner(look)
+        right = None if left is None else other(look)
+        if left is None or right is None or (right == 0 and kind is exp.Div):
+            return None
+        try:
+            return combined(left, right)
+        except OverflowError:
+            return None
+
+    return both
 
 
-def _combined(tree: exp.Expression, left: float, right: float) -> Number:
-    try:
-        if isinstance(tree, exp.Add):
-            return left + right
-        if isinstance(tree, exp.Sub):
-            return left - right
-        if isinstance(tree, exp.Mul):
-            return left * right
-        if isinstance(tree, exp.Div):
-            return None if right == 0 else left / right
-    except OverflowError:
-        return None
-    raise TypeError(f"{type(tree).__name__} is no arithmetic")
+COMBINED: Mapping[type[exp.Expression], Callable[[float, float], float]] = {
+    exp.Add: operator.add,
+    exp.Sub: operator.sub,
+    exp.Mul: operator.mul,
+    exp.Div: operator.truediv,
+}
 
 
 def base_cell(one: Lowered, amounts: Sequence[Amount | None]) -> Cell:
@@ -102,7 +114,7 @@ def base_maker(one: Lowered) -> Callable[[Sequence[Amount | None]], Cell]:
 def _count_cell(amount: Amount | None) -> Cell:
     if amount is None:
         return Cell(0.0, n=0)
-    return Cell(missing=NOT_FINITE) if amount.bad else Cell(float(amount.n), n=amount.n)
+    return Cell(missing=NOT_FINITE) if amount.bad else Cell(float(amount.n), None, None, amount.n)
 
 
 def _ratio_maker(one: Lowered, per: float) -> Callable[[Sequence[Amount | None]], Cell]:
@@ -139,7 +151,8 @@ def _compiled(tree: exp.Expression, atoms: Sequence[Atom]) -> Callable[[Sequence
         if atom.fold == "count":  # by far the most
             return lambda amounts: amounts[place].n
         return lambda amounts: number(atom, amounts[place])
-    return lambda amounts: evaluate(tree, _look_at(atoms, amounts))
+    made = arithmetic(tree)
+    return lambda amounts: made(_look_at(atoms, amounts))
 
 
 def squared(tree: exp.Expression, look: Look, times: float = 1.0) -> Number:
@@ -212,9 +225,9 @@ def change_cell(measure: Change, value: float | None, other: float | None) -> Ce
     return Cell(finite((value - other) / abs(other)))
 
 
-def formula_cell(tree: exp.Expression, look: Look, missing: Callable[[], str]) -> Cell:
-    """The value of a formula; ``missing`` says which part is not there."""
-    value = finite(evaluate(tree, look))
+def formula_cell(formula: Callable[[Look], Number], look: Look, missing: Callable[[], str]) -> Cell:
+    """The value of a formula (``arithmetic``); ``missing`` says which part is not there."""
+    value = finite(formula(look))
     return Cell(value, missing=None if value is not None else missing())
 
 
@@ -232,7 +245,7 @@ def too_few(plan: Plan, name: str, cell: Cell) -> Few | None:
 def made_of(plan: Plan, cell: Cell, parts: Iterable[tuple[str, Cell]]) -> Cell:
     """The cell of a metric that was made of others' cells: too few where one of them is."""
     found = next((few for name, part in parts if (few := too_few(plan, name, part)) is not None), None)
-    return cell if found is None else replace(cell, few=found)
+    return cell if found is None else cell._replace(few=found)
 
 
 def lost_in(names: Iterable[tuple[str, str]], look: Look) -> str:

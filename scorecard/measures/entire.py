@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scorecard.book.model.metric import Change, Formula
 from scorecard.ground.periods import Grain
 from scorecard.measures.compare import mean
-from scorecard.measures.derive import bag_cell, base_maker, change_cell, formula_cell, lost_in, made_of, open_names
+from scorecard.measures.derive import (
+    arithmetic,
+    bag_cell,
+    base_maker,
+    change_cell,
+    formula_cell,
+    lost_in,
+    made_of,
+    open_names,
+)
 from scorecard.measures.place import BEFORE_FIRST, NOT_YET, Key, key_of
 from scorecard.measures.plan import Lowered
 from scorecard.measures.slices import Slice
@@ -143,12 +152,18 @@ class Entire:
             if line is None:
                 return None
             lines[name] = line[len(line) - len(span) :]  # they all end with the same period
-        made = []
+        formula, made = arithmetic(tree), []
+        known: Mapping[str, Cell] = {}
+        parts: list[tuple[str, Cell]] = []
+
+        def look(_: str, name: str) -> float | None:
+            parts.append((name, known[name]))
+            return known[name].value
+
+        missing = partial(lost_in, names, look)
         for cells in zip(*lines.values(), strict=True):
-            known, parts = dict(zip(lines, cells, strict=True)), list[tuple[str, Cell]]()
-            look = partial(_look, known, parts)
-            cell = formula_cell(tree, look, partial(lost_in, names, look))
-            made.append(made_of(scene.plan, cell, parts))
+            known, parts = dict(zip(lines, cells, strict=True)), []
+            made.append(made_of(scene.plan, formula_cell(formula, look, missing), parts))
         return made
 
     def _change(
@@ -170,9 +185,3 @@ class Entire:
             cell = change_cell(measure, own.value, mean(other.value for other in others))
             found.append(made_of(scene.plan, cell, [(measure.of, c) for c in (own, *others)]))
         return [*found, scene.derived_cell(one, grain, slice_, periods[-1], periods[-1])]
-
-
-def _look(known: Mapping[str, Cell], parts: list[tuple[str, Cell]], _: str, name: str) -> float | None:
-    """A part's value; which were looked at is noted."""
-    parts.append((name, known[name]))
-    return known[name].value

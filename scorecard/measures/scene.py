@@ -15,6 +15,7 @@ from scorecard.judgement.targets import Versus
 from scorecard.measures.compare import PREVIOUS, YEAR_AGO, mean
 from scorecard.measures.cuts import INSTANT, Cut, Known
 from scorecard.measures.derive import (
+    arithmetic,
     bag_cell,
     base_cell,
     base_maker,
@@ -267,7 +268,7 @@ class Scene:
             others = self.spans.others(period, PREVIOUS if function == "previous" else YEAR_AGO)
             return read(name, others[0]) if others else None
 
-        return made_of(self.plan, formula_cell(tree, look, lambda: lost_in(open_names(tree), look)), parts)
+        return made_of(self.plan, formula_cell(arithmetic(tree), look, lambda: lost_in(open_names(tree), look)), parts)
 
     def _part(self, name: str, grain: Grain, slice_: Slice | None, period: Period, running: Period | None) -> Cell:
         if running is None or period is running or period == running:

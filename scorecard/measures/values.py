@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from math import isfinite
+from typing import NamedTuple
 
 from scorecard.ground.errors import Problem
 from scorecard.ground.periods import Grain
@@ -23,9 +24,10 @@ Few = tuple[str, int, int]
 """A metric with too few observations: its name, how many there are, and how many it needs (its ``min_sample``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One value. All None is no data; ``missing`` may say why. Values are finite or None, shares are fractions.
+class Cell(NamedTuple):
+    """One value; a tuple, because there are very many.
+
+    All None is no data; ``missing`` may say why. Values are finite or None, shares are fractions.
 
     ``n``: observations (non-null values, or the denominator), None where it means nothing. ``squares``: the sum of the
     squared scores above the line, for ratios that are sampled as scores. ``told``: where a value comes from that nobody

@@ -17,7 +17,7 @@ from scorecard.book.model.metric import Cumulative, Formula
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Period
 from scorecard.measures.counting import ROWS_AT_ONCE
-from scorecard.measures.derive import bag_cell, base_cell, base_maker, formula_cell, made_of, open_names
+from scorecard.measures.derive import arithmetic, bag_cell, base_cell, base_maker, formula_cell, made_of, open_names
 from scorecard.measures.grid import Cells as Numbers
 from scorecard.measures.grid import Grid
 from scorecard.measures.place import NOT_YET, Here, Moved, uncovered
@@ -281,7 +281,7 @@ class Windows:
             return f"there is no value of {', '.join(lost)}" if lost else "it divides by 0"
 
         parts = [(name, values[name]) for _, name in open_names(measure.expression.tree) if name in values]
-        return made_of(self.plan, formula_cell(measure.expression.tree, look, missing), parts)
+        return made_of(self.plan, formula_cell(arithmetic(measure.expression.tree), look, missing), parts)
 
     def _elapsed(
         self,

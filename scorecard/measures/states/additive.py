@@ -86,7 +86,8 @@ class Totals:
 
     def between(self, first: int, until: int) -> Amount:
         """The buckets from one place to before another."""
-        return Amount(*[part[until] - part[first] for part in self._parts])
+        a, b, n, bad = self._parts
+        return Amount(a[until] - a[first], b[until] - b[first], n[until] - n[first], bad[until] - bad[first])
 
 
 def number(atom: Atom, amount: Amount) -> float | None:
