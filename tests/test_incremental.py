@@ -205,7 +205,7 @@ def assert_changes_named(before: Measured, after: Measured) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("settled_from", [0, settled.FROM_ROWS])
 @settings(
-    max_examples=times(3),
+    max_examples=times(2),  # long histories: what they begin and end with costs as much as three steps
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[
@@ -214,7 +214,7 @@ def assert_changes_named(before: Measured, after: Measured) -> None:
         Phase.generate,
     ],  # each example opens a warehouse: shrinking would take an hour
 )
-@given(st.lists(st.tuples(st.integers(1, 12), ROW), min_size=1, max_size=12), st.lists(STEP, min_size=1, max_size=4))
+@given(st.lists(st.tuples(st.integers(1, 12), ROW), min_size=1, max_size=12), st.lists(STEP, min_size=2, max_size=6))
 def test_incremental_equals_full(settled_from: int, first: list[Any], steps: list[Any]) -> None:
     with mock.patch.object(settled, "FROM_ROWS", settled_from), world() as w:
         go_through(w, first, steps)

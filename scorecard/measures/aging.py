@@ -23,6 +23,8 @@ from scorecard.measures.states.bags import slices_for
 from scorecard.measures.store import BAGS, Pending
 from scorecard.warehouse.engine import Engine
 
+MOST_PERIODS = 1000
+"""In one statement."""
 MET_AT_ONCE = 5_000_000
 """About how many times an item may meet a period's end in one statement, to bound memory."""
 
@@ -95,11 +97,13 @@ class Aging:
             return
         last = day_literal(periods[-1].until)
         opened, closed = day_of(one.opened), day_of(one.closed)
-        still_open = self.engine.query(
-            f"SELECT count(*) FROM {self.here.table} AS {ROWS} "
-            f"WHERE {opened} < {last} AND ({closed} IS NULL OR {closed} >= {last})"
-        ).item()
-        most = max(1, min(MET_AT_ONCE // (still_open + 1), 1000))
+        still_open = self.here.standing.rows
+        if still_open * MOST_PERIODS > MET_AT_ONCE:
+            still_open = self.engine.query(
+                f"SELECT count(*) FROM {self.here.table} AS {ROWS} "
+                f"WHERE {opened} < {last} AND ({closed} IS NULL OR {closed} >= {last})"
+            ).item()
+        most = max(1, min(MET_AT_ONCE // (still_open + 1), MOST_PERIODS))
         for run in even_runs(periods) if periods[0].grain == "hour" else [list(periods)]:
             yield from (run[at : at + most] for at in range(0, len(run), most))
 

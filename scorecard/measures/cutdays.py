@@ -21,8 +21,8 @@ from scorecard.measures.place import Here
 from scorecard.measures.plan import Atom, Plan, Scan, state_id
 from scorecard.measures.ranges import (
     DAY,
+    column,
     day_literal,
-    event_before,
     event_day,
     event_days_within,
     moment_literal,
@@ -233,19 +233,28 @@ class CutDays:
         self, here: Here, scan: Scan, batch: _Batch, atoms: Sequence[Atom], ends: Sequence[datetime], number: int
     ) -> str:
         """Rows before the cuts are summed under the number of the cut, as a second of 1970; later ones stand under their moment."""
-        arms = []
+        dates = [column_kind(here.columns[name]) == "date" for name in scan.columns]
+        cuts = []
         for place, (day, at) in enumerate(batch.items()):
-            same = f"{event_day(scan)} = {day_literal(day)}"
-            if scan.fine and at.start is not None:
-                same += f" AND {event_moment(scan)} >= {moment_literal(at.start)}"
-            before = event_before(scan, here.columns, at.moment, day, at_midnight=False)
-            arms.append(f"WHEN {same} AND {before} THEN make_timestamp({1_000_000 * place})")
-            if ends[place] > at.moment and all(column_kind(here.columns[c]) != "date" for c in scan.columns):
-                arms.append(
-                    f"WHEN {same} AND {event_moment(scan)} < {moment_literal(ends[place])} THEN {event_moment(scan)}"
-                )
-        rows = f"FROM {table_of(here, scan, runs(batch))} AS {ROWS} WHERE {event_days_within(scan, runs(batch))}"
-        summed = scan_sql(scan, atoms, rows, f"CASE {' '.join(arms)} END", number)
+            start = at.start if scan.fine else None
+            until = ends[place] if ends[place] > at.moment and not any(dates) else None
+            moments = ", ".join("NULL" if m is None else moment_literal(m) for m in (start, at.moment, until))
+            cuts.append(f"({day_literal(day)}, make_timestamp({1_000_000 * place}), {moments})")
+        known = f"(VALUES {', '.join(cuts)}) AS cut(day, place, start, before, until)"
+        before = " AND ".join(
+            f"{column(name)} <= cut.day" if is_date else f"{column(name)} < CAST(cut.before AS TIMESTAMP)"
+            for name, is_date in zip(scan.columns, dates, strict=True)
+        )
+        later = (
+            "" if any(dates) else f" WHEN {event_moment(scan)} < CAST(cut.until AS TIMESTAMP) THEN {event_moment(scan)}"
+        )
+        since = f" AND coalesce({event_moment(scan)} >= CAST(cut.start AS TIMESTAMP), true)" if scan.fine else ""
+        days = runs(batch)
+        rows = (
+            f"FROM {table_of(here, scan, days)} AS {ROWS} JOIN {known} ON {event_day(scan)} = cut.day "
+            f"WHERE {event_days_within(scan, days)}{since}"
+        )
+        summed = scan_sql(scan, atoms, rows, f"CASE WHEN {before} THEN cut.place{later} END", number)
         return f"SELECT * FROM ({summed}) AS c WHERE bucket IS NOT NULL"
 
 

@@ -6,6 +6,7 @@ from the rows up to the cut.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -213,14 +214,14 @@ class Cuts:
                 for atom in self.plan.scans[scan] if bounds is not None else ():
                     if bounds is not None and (state_id(scan, atom), bounds) not in self._kept:
                         unknown.setdefault(bounds, {})[state_id(scan, atom)] = scan
-        parts = [_kept_days(number, bounds, states) for number, (bounds, states) in enumerate(unknown.items())]
-        if not parts:
+        if not unknown:
             return
         numbered, slices = list(unknown), self._slices(here)
         found: dict[tuple[str, Bounds], Line] = {(s, bounds): {} for bounds, states in unknown.items() for s in states}
-        for number, state, raw, *given in self.grid.keeping.query(" UNION ALL ".join(parts)).rows():
+        for number, state, raw, *given in self.grid.keeping.query(_kept_days(unknown)).rows():
             bounds = numbered[number]
-            add(found[state, bounds], slices(unknown[bounds][state], raw), given)
+            if state in unknown[bounds]:
+                add(found[state, bounds], slices(unknown[bounds][state], raw), given)
         self._kept.update(found)
 
     # -- quantiles and distinct values -------------------------------------------------------------------------
@@ -330,10 +331,33 @@ def _holds(bounds: Bounds, midnight: datetime) -> bool:
     return bounds[0] <= midnight + slack and midnight - slack < bounds[1]
 
 
-def _kept_days(number: int, bounds: Bounds, states: Iterable[str]) -> str:
-    names = ", ".join(literal(name) for name in sorted(states))
-    return (
-        f"SELECT {number} AS span, state, slice, CAST(sum(a) AS HUGEINT) AS a, CAST(sum(b) AS HUGEINT) AS b, "
-        "CAST(sum(n) AS BIGINT) AS n, CAST(sum(bad) AS BIGINT) AS bad, min(low) AS low, max(high) AS high "
-        f"FROM meter.additive WHERE state IN ({names}) AND {between([bounds])} GROUP BY state, slice"
+def _kept_days(wanted: Mapping[Bounds, Iterable[str]]) -> str:
+    """Kept numbers of some stretches of buckets, by their place (``span``): first of what lies between any two of their ends, as
+    they overlap; then those are added up."""
+    marks = sorted({moment for bounds in wanted for moment in bounds})
+    names = ", ".join(literal(name) for name in sorted({name for names in wanted.values() for name in names}))
+    spans = ", ".join(
+        f"({number}, {bisect_left(marks, first)}, {bisect_left(marks, end)})"
+        for number, (first, end) in enumerate(wanted)
     )
+    sums = (
+        "CAST(sum(a) AS HUGEINT) AS a, CAST(sum(b) AS HUGEINT) AS b, CAST(sum(n) AS BIGINT) AS n, "
+        "CAST(sum(bad) AS BIGINT) AS bad, min(low) AS low, max(high) AS high"
+    )
+    parts = (
+        f"SELECT state, slice, {_between_marks(marks, 0, len(marks) - 1)} AS part, {sums} FROM meter.additive "
+        f"WHERE state IN ({names}) AND {between([(marks[0], marks[-1])])} GROUP BY state, slice, part"
+    )
+    return (
+        f"SELECT span, state, slice, {sums} FROM ({parts}) AS p JOIN (VALUES {spans}) AS w(span, first, until) "
+        "ON part >= first AND part < until GROUP BY span, state, slice"
+    )
+
+
+def _between_marks(marks: Sequence[datetime], first: int, last: int) -> str:
+    """SQL for the place of the mark that a bucket follows, of those from one place to before another."""
+    if last - first <= 1:
+        return str(first)
+    middle = (first + last) // 2
+    left, right = _between_marks(marks, first, middle), _between_marks(marks, middle, last)
+    return f"CASE WHEN bucket < {moment_literal(marks[middle])} THEN {left} ELSE {right} END"

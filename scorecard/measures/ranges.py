@@ -118,11 +118,5 @@ def event_until(scan: Scan, columns: Mapping[str, str], moment: datetime, day: d
     return " AND ".join(until_moment(time, columns[time], moment, day) for time in _event_columns(scan))
 
 
-def event_before(scan: Scan, columns: Mapping[str, str], moment: datetime, day: date, *, at_midnight: bool) -> str:
-    """Rows whose event is before a moment."""
-    times = _event_columns(scan)
-    return " AND ".join(before_moment(t, columns[t], moment, day, at_midnight=at_midnight) for t in times)
-
-
 def _event_columns(scan: Scan) -> tuple[str, ...]:
     return scan.columns

@@ -63,17 +63,29 @@ def _replaced(here: Here, scan: Scan, line: Line, span: Range | None) -> str:
     rows = f"SELECT {_chosen(scan, line)}, true AS own FROM {_rows(here, scan, line)}{inside}"
     known = ""
     if span is not None:
-        known = f"WITH {', '.join(_looked_up(here, scan, line, rows, span))} "
-        rows = f"SELECT * FROM inside UNION ALL SELECT d, {_names(line)}, s, false FROM ({_all_found(line)}) AS f"
+        bounds = _looking_back(here, scan, span[0])
+        known = f"WITH {', '.join(_looked_up(here, scan, line, rows, span, bounds))} "
+        found = " UNION ALL ".join(f"SELECT d, {_names(line)}, s FROM found_{n}" for n in range(len(bounds)))
+        rows = f"SELECT * FROM inside UNION ALL SELECT d, {_names(line)}, s, false FROM ({found}) AS f"
     pairs = f"SELECT d, s, own, {before} FROM ({rows}) AS a"
     return f"(SELECT {_as_rows(scan, 'p')} FROM ({known}{pairs}) AS b WHERE own AND p IS NOT NULL)"
 
 
-def _looked_up(here: Here, scan: Scan, line: Line, rows: str, span: Range) -> Iterator[str]:
+def _looking_back(here: Here, scan: Scan, day: date) -> list[date | None]:
+    """From which days on rows before a day are looked for, one after the other; None: from the first one on. That is soon the
+    same where the source has not been there for long."""
+    first = here.standing.first_day.get(scan.time)
+    nearby = [day - back for back in LOOKING_BACK]
+    return [*(begin for begin in nearby if first is None or begin > first), None]
+
+
+def _looked_up(
+    here: Here, scan: Scan, line: Line, rows: str, span: Range, bounds: Sequence[date | None]
+) -> Iterator[str]:
     """Common tables: the rows of a span, its keys, and the last row before the span of each, first looked for nearby."""
     yield f"inside AS MATERIALIZED ({rows})"
     yield f"keys_0 AS MATERIALIZED (SELECT DISTINCT {_names(line)} FROM inside)"
-    until, bounds = span[0], [*(span[0] - back for back in LOOKING_BACK), None]
+    until = span[0]
     for number, first in enumerate(bounds):
         days = f"{day_of(scan.time)} < {day_literal(until)}"
         if first is not None:
@@ -87,10 +99,6 @@ def _looked_up(here: Here, scan: Scan, line: Line, rows: str, span: Range) -> It
         left = f"SELECT a.* FROM keys_{number} AS a ANTI JOIN found_{number} AS b ON {_same(line)}"
         yield f"keys_{number + 1} AS MATERIALIZED ({left})"
         until = first or until
-
-
-def _all_found(line: Line) -> str:
-    return " UNION ALL ".join(f"SELECT d, {_names(line)}, s FROM found_{n}" for n in range(len(LOOKING_BACK) + 1))
 
 
 def _chosen(scan: Scan, line: Line) -> str:
