@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from scorecard.book.cron import cron_mistake
+from scorecard.book.dialects import check_csv, format_mistake
 from scorecard.book.durations import seconds
 from scorecard.book.files import Entry
 from scorecard.book.model.source import Check, Column, Keep, KeepRaw, Schedule, Source, SourceCursor
@@ -44,6 +45,8 @@ def build_source(entry: Entry, around: Surroundings, notes: Notes) -> Source | N
     schedule, full, checks = _schedule(fields, entry, notes), _full(fields, notes), _checks(fields, notes)
     if preset is not None:
         _check_rhythm(preset, schedule, fields, notes)
+    if isinstance(written := fields.get("csv"), Fields):
+        check_csv(written, notes)
     options = read_options(meant or "", fields, entry, around, usual, notes)
     hidden = secrets_of(entry.node, fields, preset, notes)
     if kind is None or kind not in KINDS:
@@ -164,6 +167,10 @@ def _columns(fields: Fields, notes: Notes) -> dict[str, Column]:
                 read.nodes["format"],
                 f"column '{written}' of {fields.owner} is no timestamp or date, so it takes no 'format'",
             )
+        elif form is not None and (wrong := format_mistake(form)) is not None:
+            seen = shown(read.nodes["format"])
+            message = f"'format' of column '{written}' of {fields.owner} is '{seen}', which has {wrong[0]}"
+            notes.error(read.nodes["format"], message, wrong[1])
         if type_ is not None:
             found[name] = Column(name, written, type_, form, key.place)
     return found
