@@ -87,6 +87,17 @@ def test_a_full_load_removes_keys_that_are_gone_but_not_those_it_could_not_read(
     assert rows_of(house, columns="id, n") == [("a", 1), ("b", 2)]
 
 
+@pytest.mark.parametrize("new", [0, 1, 2])
+def test_append_without_a_time(house: DuckWarehouse, new: int) -> None:
+    events = source(mode="append", cursor="id")
+    load(house, events, {"id": [1, 2], "n": [2, 3]})
+    ids = [1, 2, *range(3, 3 + new)]
+    done, _ = load(house, events, {"id": ids, "n": [n + 1 for n in ids]})
+    assert done.outcome == ("ok" if new else "unchanged"), done.problems
+    assert (done.read, done.loaded, done.duplicate) == (2 + new, new, 2)
+    assert rows_of(house, columns="id") == [(n,) for n in ids]
+
+
 def test_append_adds_and_does_not_double_the_overlap(house: DuckWarehouse) -> None:
     events = source(mode="append", cursor="at", time="at")
     good(house, events, {"at": ["2026-01-01T01:00", "2026-01-01T02:00", "2026-01-01T02:00"], "n": [1, 2, 2]}, "at")

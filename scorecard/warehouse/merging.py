@@ -196,7 +196,7 @@ def _seen(
     size = " + ".join(f"coalesce(strlen({quote(name)}), 0)" for name in texts)
     asked = [
         "count(*) FILTER (_same)" if old else "0",
-        "count(*) FILTER (_row IS NULL)" if old else "0",
+        "count(*) FILTER (_row IS NULL)" if old else "count(*) * 0",  # one row also where nothing else is counted
         f"coalesce(sum({size}) FILTER ({where} AND _row IS NOT NULL), 0)" if texts else "0",
         *(f"{each} FILTER ({where})" if each != "NULL" else each for each in newest),
         *(f"min({quote(dated + day)}) FILTER ({where})" for day in plan.days),
