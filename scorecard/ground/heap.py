@@ -11,6 +11,8 @@ from contextlib import contextmanager
 _lock = threading.Lock()
 _growing: list[bool] = []
 """One entry for each block that is inside ``growing``: whether the collector ran before."""
+_settled = threading.Event()
+"""Whether objects have been taken out. To ask the collector (``get_freeze_count``) is to count them: a fifth of a tick."""
 
 
 def settle() -> None:
@@ -22,6 +24,7 @@ def settle() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    _settled.set()
     # At the end the interpreter collects once more; modules that it cannot free then complain on the terminal.
     atexit.unregister(gc.unfreeze)
     atexit.register(gc.unfreeze)
@@ -42,7 +45,7 @@ def growing() -> Iterator[None]:
         with _lock:
             before = _growing.pop()
             if not _growing and before:
-                if not gc.get_freeze_count():
+                if not _settled.is_set():
                     # Where old objects are, without a look at them: as young ones all would be gone through three times.
                     gc.freeze()
                     gc.unfreeze()
