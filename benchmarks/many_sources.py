@@ -62,13 +62,22 @@ def settle(server: Served, sources: int) -> None:
         time.sleep(0.5)
 
 
+def place_of(found: list[float], every: int) -> float:
+    """The earliest of moments within an interval that begins anew after each end: the one after the widest gap."""
+    found = sorted(found)
+    gaps = [(later - earlier) % every or every for earlier, later in zip([found[-1], *found], found, strict=False)]
+    return found[gaps.index(max(gaps))]
+
+
 def run(sources: int, every: int, seconds: float, share: float) -> tuple[float, float]:
     """(median milliseconds of lateness, milliseconds of CPU for each load); prints what was found."""
     with tempfile.TemporaryDirectory(prefix="many-") as name:
         folder = Path(name)
         write_book(folder, sources, every)
         with served(folder) as server:
+            began = time.monotonic()
             settle(server, sources)
+            print(f"{sources} sources, all loaded {time.monotonic() - began:.0f} s after the server was ready")
             time.sleep(2 * every)
             start, cpu, began = time.time(), server.cpu_seconds(), time.monotonic()
             add_rows(folder, sources, share, seconds)
@@ -82,7 +91,7 @@ def run(sources: int, every: int, seconds: float, share: float) -> tuple[float, 
     for source, at, _, _ in loads:
         begun.setdefault(source, []).append(at)
     # A load's lateness is against its source's own grid: the earliest that it ever was in its interval.
-    places = {source: min(at % every for at in times) for source, times in begun.items()}
+    places = {source: place_of([at % every for at in times], every) for source, times in begun.items()}
     late = sorted((at - places[source]) % every * 1000 for source, times in begun.items() for at in times)
     gaps = [after - before for times in begun.values() for before, after in pairwise(sorted(times))]
     took = [seconds * 1000 for _, _, outcome, seconds in loads if outcome == "unchanged"]

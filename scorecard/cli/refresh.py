@@ -41,7 +41,7 @@ def refresh(context: click.Context, sources: tuple[str, ...], full: bool, from_r
             said = progress(session, len(sources or product.book.sources))
             loads = refresher.pull(sources, cause="command", full=full, raw=from_raw, said=said)
         audits = refresher.audit() if recompute else ()
-        for notice in (audited.notice() for audited in audits):
+        for notice in (said for audited in audits for said in (audited.notice(), audited.unsaid())):
             if notice is not None:
                 session.warn(str(notice))
         board = refresher.publish(recompute=recompute)

@@ -239,8 +239,9 @@ class Life:
 
     def audit(self) -> None:
         """Once a night: what is kept against what the rows give."""
-        if not self.stopping:
-            self.product.refresher.audit()
+        for audited in () if self.stopping else self.product.refresher.audit():
+            if (unsaid := audited.unsaid()) is not None:
+                log.warning("%s", unsaid)
 
     def _reread(self) -> None:
         from scorecard.book.read import NoBook, read_book

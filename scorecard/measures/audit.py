@@ -5,7 +5,7 @@ What is found and what was found last is kept in ``meter.audits``, so that an al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -55,7 +55,8 @@ class Audited:
     """The last audit of a source. ``states`` and ``numbers`` compared; ``said``: the first difference, for people.
 
     ``clean_at``: the last audit before it that found nothing. ``runs`` and ``alarms`` count all that are remembered.
-    ``moved``: the source was being loaded all the time, so that not everything could be compared.
+    ``moved``: the source was being loaded all the time, so that not everything could be compared. ``failed``: why a part could
+    not be computed beside what is kept; it says nothing of what is kept, and is not remembered.
     """
 
     source: str
@@ -68,6 +69,7 @@ class Audited:
     runs: int = 1
     alarms: int = 0
     moved: bool = False
+    failed: Problem | None = None
 
     def notice(self) -> Problem | None:
         """The alarm; None where nothing differed."""
@@ -83,6 +85,13 @@ class Audited:
         )
         hint = "what was shown in between may have been wrong; this is said until an audit finds nothing"
         return Problem(message, hint=hint, severity="error")
+
+    def unsaid(self) -> Problem | None:
+        """What the audit cannot say of everything; None where it compared all there is."""
+        if self.failed is None:
+            return None
+        message = f"{self.source}: not all kept numbers could be compared with its rows: {self.failed.message}"
+        return Problem(message, hint=self.failed.hint, severity="warning")
 
 
 def parts_of(plan: Plan, source: str) -> list[Plan]:
@@ -124,8 +133,10 @@ def kept_of(keeping: Keeping, part: Plan, states: Sequence[str], since: datetime
     return found
 
 
-def compared(plan: Plan, here: Here, kept: Pending, computed: Pending) -> tuple[int, list[Difference]]:
-    """How many numbers were compared, and those that differ."""
+def compared(
+    plan: Plan, here: Here, kept: Pending, computed: Pending, sound: Collection[str]
+) -> tuple[int, list[Difference]]:
+    """How many numbers were compared, and those that differ; of the ``sound`` states: what could be computed of others is half."""
     atoms = {state_id(scan, atom): atom for scan, found in plan.scans.items() for atom in found}
     metrics: dict[str, list[str]] = {}
     for name, one in plan.lowered.items():
@@ -136,7 +147,7 @@ def compared(plan: Plan, here: Here, kept: Pending, computed: Pending) -> tuple[
         (kept.additive, computed.additive, SCHEMA, ("state", "bucket", "slice")),
         (kept.bags, computed.bags, BAGS, ("state", "grain", "bucket", "kind", "name")),
     ):
-        old, new = _alike(ours, schema), _alike(theirs, schema)
+        old, new = (_alike(each, schema).filter(pl.col("state").is_in(list(sound))) for each in (ours, theirs))
         count += max(old.height, new.height)
         for key, (was, is_) in _differing(old, new, keys).items():
             named = dict(zip(keys, key, strict=True))

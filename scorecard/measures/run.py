@@ -20,7 +20,7 @@ from scorecard.ground.heap import growing
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.audit import Audited, Difference, parts_of, record, recorded
 from scorecard.measures.cutdays import CutDays
-from scorecard.measures.cuts import Cuts
+from scorecard.measures.cuts import Cuts, Wanted
 from scorecard.measures.elasticities import Elasticities
 from scorecard.measures.explaining import explained
 from scorecard.measures.goals import GoalReader
@@ -31,7 +31,7 @@ from scorecard.measures.lowering import Probe, lower
 from scorecard.measures.makers import Maker
 from scorecard.measures.needs import Needs
 from scorecard.measures.people import People
-from scorecard.measures.place import Here, has_whole_hours
+from scorecard.measures.place import Here, Moved, has_whole_hours
 from scorecard.measures.plan import Lowered, Plan, axes, coarser, gather, identity
 from scorecard.measures.ranges import DAY
 from scorecard.measures.series import Weaver
@@ -43,7 +43,7 @@ from scorecard.measures.states.settled import Settled
 from scorecard.measures.states.tails import Tails
 from scorecard.measures.store import calendar_id, write_days
 from scorecard.measures.types import Types
-from scorecard.measures.upkeep import Upkeep
+from scorecard.measures.upkeep import Rest, Upkeep
 from scorecard.measures.values import Given, Measured
 from scorecard.measures.windows import Windows
 from scorecard.warehouse.engine import Engine, Standing, Touched
@@ -132,9 +132,10 @@ class Meter:
         here = self._here(standings, now)
         self._write_days(here.values())
         coming = partial(desk.weaver.coming, here, now)
-        moved = {
-            s: m for s, place in here.items() if (m := desk.upkeep.bring_up(place, touched.get(s), coming, whole=whole))
-        }
+        moved: dict[str, Moved] = {}
+        for source, place in here.items():
+            found = self._brought_up(desk.upkeep, place, touched.get(source), coming, whole=whole)
+            moved |= {} if found is None else {source: found}
         desk.people.take(given)
         problems = {**desk.plan.problems, **self._broken(desk)}
         problems |= desk.weaver.weave(here, moved, now, problems, self._attempt)
@@ -156,6 +157,22 @@ class Meter:
             standings=standings,
         )
 
+    def _brought_up(
+        self, upkeep: Upkeep, place: Here, touched: Touched | None, coming: Callable[[], Wanted], *, whole: bool
+    ) -> Moved | None:
+        """What moved in a source. What cannot be kept or read of it (for want of memory) breaks its metrics, and no others'."""
+        try:
+            return upkeep.bring_up(place, touched, coming, whole=whole)
+        except Unavailable:
+            raise
+        except ScorecardError as error:
+            states = upkeep.plan.states(place.source)
+            upkeep.distrust(states)
+            upkeep.broken |= dict.fromkeys(states, error.problems[0])
+            upkeep.rests.setdefault(place.source, Rest())
+            upkeep.measured_at[place.source], upkeep.standings[place.source] = place.now, place.standing
+            return Moved(None, None)
+
     def audit(
         self, source: str, retry: Callable[[], object], parts_done: Callable[[], None] = lambda: None
     ) -> Audited | None:
@@ -167,7 +184,7 @@ class Meter:
         with self._lock:
             parts = [] if self._desk is None else parts_of(self._desk.plan, source)
         found: list[Difference] = []
-        states, numbers, moved = set[str](), 0, False
+        states, numbers, moved, failed = set[str](), 0, False, None
         for part in parts:
             answer = None
             for _ in range(AUDIT_TRIES):
@@ -175,7 +192,7 @@ class Meter:
                     here = self._here(self._standings(), self._now).get(source)
                     if self._desk is None or here is None:
                         return None
-                    answer = self._desk.upkeep.audit(here, part)
+                    answer = self._audited(self._desk.upkeep, here, part)
                 if answer is not None:
                     break
                 retry()
@@ -183,7 +200,8 @@ class Meter:
             if answer is not None:
                 numbers += answer[0]
                 found += answer[1]
-                states.update(part.states(source))
+                failed = failed or answer[2]
+                states.update(part.states(source) if answer[2] is None else ())
             parts_done()
         if not parts:
             return None
@@ -194,7 +212,12 @@ class Meter:
                 source, self._now, len(states), numbers, len(found), str(found[0]) if found else "", moved=moved
             )
             record(self.engine, audited)
-            return replace(recorded(self.engine)[source], moved=moved)
+            return replace(recorded(self.engine)[source], moved=moved, failed=failed)
+
+    def _audited(self, upkeep: Upkeep, here: Here, part: Plan) -> tuple[int, list[Difference], Problem | None] | None:
+        """A part compared, or why it could not be. Raises Unavailable."""
+        found = self._attempt(lambda: upkeep.audit(here, part))
+        return (0, [], found) if isinstance(found, Problem) else found
 
     def mistakes(self) -> tuple[Problem, ...]:
         """What is wrong with metrics against the loaded tables, for `check`: a sum of times, a text compared with a number.

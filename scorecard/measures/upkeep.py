@@ -272,8 +272,8 @@ class Upkeep:
 
     # -- auditing ----------------------------------------------------------------------------------------------
 
-    def audit(self, here: Here, part: Plan) -> tuple[int, list[Difference]] | None:
-        """A part of the plan computed from all rows and compared: (numbers compared, those that differ).
+    def audit(self, here: Here, part: Plan) -> tuple[int, list[Difference], Problem | None] | None:
+        """A part of the plan computed from all rows and compared: (numbers compared, those that differ, why some were not).
 
         None where what is kept is of other rows: a load came that is not measured yet.
         """
@@ -290,13 +290,14 @@ class Upkeep:
         counting.bags()
         aging = Aging(self.engine, here, part, self.grid.slicing, counting.raws, self.attempt, pending)
         aging.count([one for one in part.ages if one.id not in skipped], None)
-        sound = [s for s in states if s not in counting.broken | aging.broken]
+        lost = counting.broken | aging.broken
+        sound = [s for s in states if s not in lost]
         begins = [aging.first_bucket(one, grain) for one, grains in part.ages.items() for grain in grains]
         kept = kept_of(self.keeping, part, sound, begins[0] if begins else None)
         standing = self.engine.standing(here.source)
         if standing is None or standing.generation != generation:
             return None
-        return compared(part, here, kept, pending)
+        return *compared(part, here, kept, pending, sound), next(iter(lost.values()), None)
 
     def distrust(self, states: Iterable[str]) -> None:
         """Forgets kept states: the next measuring computes them from the rows and replaces them."""
