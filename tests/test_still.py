@@ -14,6 +14,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from connectors import csv_files
 from connectors.sql_query import Reading
 from scorecard.cli.product import Product, open_product
 from scorecard.refresh.still import READ_AGAIN
@@ -138,6 +139,32 @@ def test_with_a_cursor_the_newest_row_tells(shop: House) -> None:
     do(shop.folder, "update orders set n = 600, at = '2026-09-29' where id = 50")
     assert (shop.pull().outcome, shop.reads) == ("held", 3)
     assert (shop.pull().outcome, shop.reads) == ("held", 3)
+
+
+def test_rejected_files_are_not_read_again_either(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f"{n},1,2026-09-{1 + n % 27:02}\n" for n in range(40))
+    (house.folder / "orders.csv").write_text("id,n,at\n" + rows)
+    book = "\n".join(BOOK.splitlines()[:3]) + "\n  orders: {kind: csv, path: orders.csv, time: at, every: 1m}\n"
+    (house.folder / "metrics.yaml").write_text(book)
+    house.product = open_product(house.folder / "metrics.yaml", house.folder / "data", house.clock)
+    prepare = csv_files._prepare
+
+    def spy(pin: Any, request: Any, dialect: Any) -> Any:
+        house.reads += 1
+        return prepare(pin, request, dialect)
+
+    monkeypatch.setattr(csv_files, "_prepare", spy)
+    assert house.pull().outcome == "ok"
+    (house.folder / "orders.csv").write_text("id,n,at\n" + rows[:60])
+    assert [house.pull().outcome for _ in range(2)] == ["held", "held"]
+    house.product.refresher.reject(2, "Dana", "half an export")
+    failed = [house.pull() for _ in range(2)]
+    assert ([x.outcome for x in failed], house.reads) == (["failed"] * 2, 2)
+    assert "still gives the rows of load 2" in str(failed[-1].problem)
+    (house.folder / "orders.csv").write_text("id,n,at\n" + rows[:75])
+    assert (house.pull().outcome, house.reads) == ("held", 3), "something is new"
+    (house.folder / "orders.csv").write_text("id,n,at\n" + rows)
+    assert house.pull().outcome == "unchanged"
 
 
 @pytest.mark.postgres

@@ -83,8 +83,12 @@ def _as_it_waits(
     waiting = None if order.full else waiting_of(engine, order.source.name, standing, definition)
     if waiting is None:
         return order, request, None
-    same = nothing_new(request, waiting)
-    if same is None and looks.still(request, waiting.load.id, waiting.base, waiting.definition):
+    same = nothing_new(request, waiting.state)
+    if (
+        same is None
+        and request.kind == "sql"
+        and looks.still(request, waiting.load.id, waiting.base, waiting.definition)
+    ):
         same = NOT_READ
     if same is not None:
         return replace(order, same_as=waiting.load.id), request, same

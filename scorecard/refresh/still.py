@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 
@@ -22,13 +24,15 @@ READ_AGAIN = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a look at a source showed when a load of it was held. ``since``: when the load's rows were read."""
+    """What a look at a source showed when a load of it was held. ``since``: when the load's rows were read; ``state``: what
+    its files were then."""
 
     load: int
     base: int
     definition: str
     seen: str
     since: datetime
+    state: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -49,6 +53,9 @@ class Looks:
         if load.outcome == "held":
             waiting = waiting_of(engine, load.source, standing, definition)
             about = None if waiting is None else waiting.load.id
+            if waiting is not None and request.kind == "csv":
+                self.of[load.source] = Looked(waiting.load.id, base, definition, "", request.now, waiting.state)
+                return
         elif load.outcome == "failed" and (decision := engine.holds.rejected().get(load.source)) is not None:
             said = still_rejected(decision, source).message
             about = decision.load if any(p.message == said for p in load.problems) else None
@@ -73,6 +80,8 @@ class Looks:
         known = self.of.get(request.source)
         if known is None or (known.load, known.base, known.definition) != (load, base, definition):
             return False
+        if request.kind == "csv":
+            return nothing_new(request, known.state) is not None
         if not timedelta() <= request.now - known.since < READ_AGAIN:
             return False
         look = registry.glance(request)
@@ -92,14 +101,14 @@ def waiting_of(engine: Engine, source: str, standing: Standing | None, definitio
     return None
 
 
-def nothing_new(request: Pull, waiting: Waiting) -> list[Batch] | None:
-    """What the files say, where every one of them is as it was when the waiting load read it; None: something is new, or it
-    is no matter of files. Web APIs are asked by what the server said then (ETag), as part of the pull itself.
+def nothing_new(request: Pull, state: Mapping[str, Any]) -> list[Batch] | None:
+    """What the files say, where every one of them is as it was for the load that ``state`` is of; None: something is new, or
+    it is no matter of files. Web APIs are asked by what the server said then (ETag), as part of the pull itself.
     """
-    if request.kind != "csv" or not waiting.state:
+    if request.kind != "csv" or not state:
         return None
     found = []
-    asked = replace(request, state=waiting.state, landing=None)
+    asked = replace(request, state=state, landing=None)
     try:
         with closing(registry.pull(asked)) as batches:
             for batch in batches:
