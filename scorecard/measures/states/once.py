@@ -21,7 +21,7 @@ from scorecard.measures.states.sorting import Portion
 
 BITS = 63
 """So many are told apart: one less than a number has, so that none is ever taken for negative."""
-AT_ONCE = 3_000_000
+AT_ONCE = 1_000_000
 """So many are sorted at once; of more rows than these of one period the values are counted in parts, to bound memory."""
 Count = tuple[Grain, date, str | None, Slice | None, int, int]
 """(grain, the period's first day, condition, slice, values counted, distinct ones)."""
@@ -39,6 +39,7 @@ class Once:
     grains: Mapping[Grain, Grained]
     asked: Sequence[str | None]
     _held: dict[Grain, list[pl.Series]] = field(default_factory=dict)
+    _over: dict[Grain, int] = field(default_factory=dict)
 
     @property
     def fits(self) -> bool:
@@ -81,26 +82,31 @@ class Once:
         """The numbers of the periods that are over; the others are held."""
         over = len(grained.firsts) if done is None else bisect_right(grained.begins, done) - 1
         limit = over << self._wide
+        held, fresh_only = self._held.get(grain, []), over == self._over.get(grain, 0)
+        if fresh_only and over < len(grained.firsts):  # no period has ended, and none of the rows is of an earlier one
+            self._held[grain] = [*held, fresh]
+            return []
         ready: list[pl.Series] = []
-        held: list[pl.Series] = []
-        for one in (*self._held.pop(grain, ()), fresh):
-            if over < len(grained.firsts) and (one >= limit).any():
-                held.append(one.filter(one >= limit))
-                ready.append(one.filter(one < limit))
+        self._over[grain], self._held[grain] = over, []
+        for one in (*held, fresh):
+            later = one >= limit
+            if later.any():
+                self._held[grain].append(one.filter(later))
+                ready.append(one.filter(~later))
             else:
                 ready.append(one)
-        self._held[grain] = held
         return ready
 
     def _counted(self, grain: Grain, grained: Grained, ready: Sequence[pl.Series]) -> Iterator[Count]:
         """What the periods came to: equal values are in the same part, so that the parts add up."""
         parts = -(-sum(map(len, ready)) // AT_ONCE)
         found: dict[tuple[int, str | None, Slice | None], tuple[int, int]] = {}
+        # Small numbers are compared many times as fast: the part of each is worked out once.
+        lies_in = [(one // (1 << self._low) % parts).cast(pl.UInt16) for one in ready] if parts > 1 else []
         for part in range(parts):
-            some = pl.concat(
-                ready if parts == 1 else [one.filter((one // (1 << self._low)) % parts == part) for one in ready]
-            )
-            for place, n, once in self._counts(some.sort(multithreaded=False)) if len(some) else ():
+            mine = [one.filter(of == part) for one, of in zip(ready, lies_in, strict=True)] if parts > 1 else ready
+            some = pl.concat(mine).sort(multithreaded=False)
+            for place, n, once in self._counts(some) if len(some) else ():
                 before = found.get(place, (0, 0))
                 found[place] = before[0] + n, before[1] + once
         for (number, condition, slice_), (n, once) in found.items():
