@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -208,9 +210,6 @@ def test_a_running_product_is_copied_by_itself_and_not_written_over(folder: Path
 def test_a_process_that_has_the_files_open_is_noticed(folder: Path) -> None:
     assert inside(folder, "refresh").returncode == 0
     assert inside(folder, "backup", "copy").returncode == 0
-    import subprocess
-    import sys
-
     code = (
         "import duckdb, sys; c = duckdb.connect('data/warehouse.duckdb'); print('open', flush=True); sys.stdin.read()"
     )
@@ -222,3 +221,23 @@ def test_a_process_that_has_the_files_open_is_noticed(folder: Path) -> None:
         with pytest.raises(Refused, match=r"a process has .* open"):
             put_back(folder / "copy", folder / "data", folder / "data" / "journal.sqlite", SystemClock())
         other.terminate()
+
+
+def test_a_disk_that_is_full_costs_nothing_but_the_copy(folder: Path) -> None:
+    assert inside(folder, "refresh").returncode == 0
+    assert inside(folder, "backup", "copy").returncode == 0
+    (folder / "small").mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", folder / "small"], check=True, stderr=-3)
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        pytest.skip("no right to mount a small disk")
+    try:
+        found = inside(folder, "backup", "small/copy")
+        assert (found.returncode, "No space left on device" in found.stderr) == (1, True)
+        assert "small/" in found.stderr, "the file that was written, not the one that was read"
+        assert list((folder / "small").iterdir()) == []
+        found = inside(folder, "--data", "small/data", "restore", "copy")
+        assert (found.returncode, "nothing was changed" in found.stderr) == (1, True)
+        assert list((folder / "small" / "data").iterdir()) == []
+    finally:
+        subprocess.run(["umount", folder / "small"], check=True)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from scorecard.board.publish import Publisher
-from scorecard.care.copies import BEFORE, LIST, UNFINISHED, Copy, beside, listed, write_list
+from scorecard.care.copies import BEFORE, LIST, UNFINISHED, Copy, beside, listed, said, write_list
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, Refused, Unavailable
 from scorecard.journal.journal import Journal
@@ -53,10 +53,7 @@ def back_up(
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         hint = "free some space there, or name another folder: the backup before is as it was"
-        where = f": {error.filename}" if error.filename else ""
-        raise Unavailable(
-            Problem(f"the backup could not be written: {error.strerror or error}{where}", hint=hint)
-        ) from error
+        raise Unavailable(Problem(f"the backup could not be written: {said(error)}", hint=hint)) from error
 
 
 def _check_place(to: Path) -> None:

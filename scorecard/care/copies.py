@@ -148,3 +148,9 @@ def sync(path: Path) -> None:
 def sync_folders(folders: Iterable[Path]) -> None:
     for folder in folders:
         sync(folder)
+
+
+def said(error: OSError) -> str:
+    """What a disk said, and of which file: of a copy the one that was written."""
+    name = error.filename2 or error.filename
+    return f"{error.strerror or error}" + (f": {name}" if name else "")

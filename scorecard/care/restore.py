@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from scorecard.care.copies import FILES, LOGS, Copy, damaged, read_list, sync, sync_folders
+from scorecard.care.copies import FILES, LOGS, Copy, damaged, read_list, said, sync, sync_folders
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, Refused, Unavailable
 from scorecard.landings.landings import Landings
@@ -38,11 +38,13 @@ def put_back(folder: Path, data: Path, journal: Path | None, clock: Clock) -> tu
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        hint = "mend that and restore once more; what was there is in the data folder, in before-restore-…"
-        raise Unavailable(
-            Problem(f"the backup could not be put back: {error.strerror or error}{where}", hint=hint)
-        ) from error
+        half = (data / UNFINISHED).exists()
+        hint = (
+            f"restore once more; what was there is in {old}"
+            if half
+            else "nothing was changed: mend that and restore again"
+        )
+        raise Unavailable(Problem(f"the backup could not be put back: {said(error)}", hint=hint)) from error
     return copy, old if moved else None
 
 
