@@ -80,6 +80,25 @@ def test_days_that_close_one_after_the_other_are_those_of_all_rows() -> None:
                 assert_equal(Meter(aside, w.book, w.calendar).measure(now, None), measured)
 
 
+def test_what_one_tick_does_not_touch_is_there_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows come that are not resolved, then one that is: no other resolved row is read again for the quarter's median."""
+    with mock.patch.object(settled, "FROM_ROWS", 0), world(metric("m", quantile("minutes"), time="resolved_at")) as w:
+        rows = [(n, w.now - timedelta(hours=9 * n)) for n in range(150)]
+        row = {"minutes": 3, "cost": "1", "team": "sales"}
+        w.load("tickets", [{**row, "id": n, "created_at": at, "resolved_at": at} for n, at in rows])
+        w.measure()
+        for number in range(1000, 1005):
+            done = {"resolved_at": w.now} if number in (1000, 1004) else {}
+            touched = w.load("tickets", [{**row, "id": number, "created_at": w.now, **done}])
+            seen = watched(monkeypatch, w)
+            measured = w.measure(w.now, {"tickets": touched})
+        days = [min(re.findall("DATE '([0-9-]+)'", s)) for s in seen if 'main."tickets"' in s and '"minutes"' in s]
+        assert days, seen
+        assert min(days) == "2026-03-16"
+        with w.engine.trial() as aside:
+            assert_equal(Meter(aside, w.book, w.calendar).measure(w.now, None), measured)
+
+
 def test_the_first_tick_reads_long_periods_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a full compute no row of earlier days is read for a quantile; in a new process each is, once for all periods."""
     metrics = [metric(f"p{q}", quantile("minutes", q / 10), split=BY_TEAM) for q in (5, 9)]

@@ -42,6 +42,8 @@ ALL_OF = 10_000
 """Of so few values all are kept."""
 ROOM = 8
 """For so many times as many values as come now a window has room: rows come to a day again and again."""
+LONGEST_IDLE = 500
+"""Changes of a source after which what none of them has asked for is forgotten."""
 LONGEST_TAIL = 8
 """Days after which the settled days are looked at anew."""
 MOST_CLOSED = 2 * LONGEST_TAIL
@@ -67,7 +69,7 @@ class Settled:
     tails: Tails
     _windows: dict[Place, Mapping[Slice | None, Window]] = field(default_factory=dict)
     _seen: dict[Place, Seen] = field(default_factory=dict)
-    _used: set[Place] = field(default_factory=set)
+    _idle: dict[Place, int] = field(default_factory=dict)
     _fused: bool | None = None
 
     def forget(self, states: Iterable[str], days: Iterable[date] | None) -> None:
@@ -84,11 +86,22 @@ class Settled:
         self._seen = {k: v for k, v in self._seen.items() if stays(k)}
 
     def tidy(self, sources: Mapping[str, Iterable[str]]) -> None:
-        """Forgets what the states of some sources were not asked for since the last time."""
+        """Forgets what the states of some sources were not asked for since the last time, but that more settled days are asked
+        for by now; and what was not asked for for long. (A tick may touch one time column and not another.)"""
         names = {name for states in sources.values() for name in states}
-        self._windows = {k: v for k, v in self._windows.items() if k[0] not in names or k in self._used}
-        self._seen = {k: v for k, v in self._seen.items() if k[0] not in names or k in self._used}
-        self._used = {k for k in self._used if k[0] not in names}
+        newest: dict[tuple[str, date], date] = {}
+        for (state, first, split), idle in self._idle.items():
+            if state in names and not idle:
+                newest[state, first] = max(split, newest.get((state, first), split))
+
+        def stays(key: Place) -> bool:
+            idle = self._idle.get(key, LONGEST_IDLE)
+            return key[0] not in names or idle == 0 or (idle < LONGEST_IDLE and key[2] >= newest.get(key[:2], key[2]))
+
+        self._windows = {k: v for k, v in self._windows.items() if stays(k)}
+        self._seen = {k: v for k, v in self._seen.items() if stays(k)}
+        known = self._windows.keys() | self._seen.keys()
+        self._idle = {k: n + (k[0] in names) for k, n in self._idle.items() if k in known}
         self.tails.tidy(sources)
 
     def split_for(self, bag: Bag, first: date, touched: date, today: date) -> date | None:
@@ -102,7 +115,7 @@ class Settled:
     def take(self, windows: Around) -> None:
         """Remembers what was found elsewhere of settled days, at least until it might have been asked for."""
         self._windows.update(windows)
-        self._used.update(windows)
+        self._idle |= dict.fromkeys(windows, 0)
 
     def lines(
         self,
@@ -149,7 +162,7 @@ class Settled:
             self._windows.update(look(asked))
             for some, stretch, tail, name in lost:
                 found |= self._quantiles(some, rows, slices, stretch, tail, name)
-        self._used |= {(state, s.first, s.split) for state, s in found}
+        self._idle |= {(state, s.first, s.split): 0 for state, s in found}
         return found
 
     def fused(self) -> bool | None:

@@ -40,7 +40,7 @@ class Window:
             return Window(len(more), self.bad + bad, 0, more)
         under = bisect_left(more, self.values[0]) if self.below else 0
         top = bisect_right(more, self.values[-1]) if self.below + len(self.values) < self.n else len(more)
-        values = array("d", sorted([*self.values, *more[under:top]])) if top > under else self.values
+        values = _together(self.values, more[under:top]) if top > under else self.values
         return Window(self.n + len(more), self.bad + bad, self.below + under, values)
 
 
@@ -163,6 +163,19 @@ def between_values(low: float, high: float, share: float, *, fused: bool) -> flo
         (a, x), (b, y), (c, z) = (v.as_integer_ratio() for v in (low, 1 - share, high * share))
         return (a * b * z + c * x * y) / (x * y * z)
     return low * (1 - share) + high * share
+
+
+def _together(some: array[float], more: array[float]) -> array[float]:
+    """All of two sorted arrays, sorted: what lies between two of the shorter one's values is copied at once."""
+    long, short = (some, more) if len(some) >= len(more) else (more, some)
+    found, at = array("d"), 0
+    for value in short:
+        place = bisect_left(long, value, at)
+        found += long[at:place]
+        found.append(value)
+        at = place
+    found += long[at:]
+    return found
 
 
 def _ranked(window: Window, tail: Sequence[float], rank: int) -> float | None:
