@@ -134,13 +134,17 @@ def scan_sql(scan: Scan, atoms: Sequence[Atom], rows: str, bucket: str, number: 
     inner = [f"{bucket} AS bucket", f"{slices} AS slice"]
     middle, scaled = ["*"], ["*"]
     outer = [f"{number} AS job", "CAST(bucket AS TIMESTAMP) AS bucket", "slice"]
+    values: dict[str, int] = {}
     for i, atom in enumerate(atoms):
-        inner.append(f"{_row_value(atom)} AS v_{i}")
+        value = _row_value(atom)
+        v = values.setdefault(value, i)
+        if v == i:
+            inner.append(f"{value} AS v_{v}")
         if _is_double(atom):  # NaN and the infinities are outside
-            middle.append(f"{finite(f'v_{i}', LARGEST_SUMMED if atom.fold == 'sum' else LARGEST)} AS f_{i}")
+            middle.append(f"{finite(f'v_{v}', LARGEST_SUMMED if atom.fold == 'sum' else LARGEST)} AS f_{i}")
             if atom.fold == "sum":
                 scaled.append(f"f_{i} * {_TWO_HIGH} AS s_{i}, round(f_{i} * {_TWO_HIGH}) AS h_{i}")
-        outer += _aggregates(atom, i)
+        outer += _aggregates(atom, i, v)
     source = f"SELECT {', '.join(inner)} {rows}"
     for level in (middle, scaled):
         if len(level) > 1:
@@ -171,15 +175,16 @@ def _is_test(atom: Atom) -> bool:
     return atom.fold == "count" and atom.value is None and atom.condition is not None
 
 
-def _aggregates(atom: Atom, i: int) -> list[str]:
+def _aggregates(atom: Atom, i: int, v: int) -> list[str]:
+    """What is added up of the i-th atom; ``v`` is the number of its rows' values, so that what is asked twice is counted once."""
     if _is_test(atom):
-        return [f"CAST(count_if(v_{i}) AS BIGINT) AS n_{i}"]
+        return [f"CAST(count_if(v_{v}) AS BIGINT) AS n_{i}"]
     if atom.fold == "count":
-        return [f"count(v_{i}) AS n_{i}"]
+        return [f"count(v_{v}) AS n_{i}"]
     if atom.digits is not None:
-        total = f"sum(v_{i})" if atom.digits == 0 else f"replace(CAST(sum(v_{i}) AS VARCHAR), '.', '')"
-        return [f"CAST({total} AS HUGEINT) AS a_{i}", f"count(v_{i}) AS n_{i}"]
-    counts = [f"count(f_{i}) AS n_{i}", f"count(v_{i}) - count(f_{i}) AS bad_{i}"]
+        total = f"sum(v_{v})" if atom.digits == 0 else f"replace(CAST(sum(v_{v}) AS VARCHAR), '.', '')"
+        return [f"CAST({total} AS HUGEINT) AS a_{i}", f"count(v_{v}) AS n_{i}"]
+    counts = [f"count(f_{i}) AS n_{i}", f"count(v_{v}) - count(f_{i}) AS bad_{i}"]
     if atom.fold in ("low", "high"):
         return [f"{'min' if atom.fold == 'low' else 'max'}(f_{i}) AS {atom.fold}_{i}", *counts]
     rest = f"CAST((s_{i} - h_{i}) * {_TWO_REST} AS BIGINT)"

@@ -104,7 +104,8 @@ def _packed(portion: Portion, name: str, asked: Sequence[int | None]) -> dict[in
     kept = [flag for flag in asked if flag is not None]
     size, segments = portion.size, portion.segments
     low, cells = len(kept), len(segments) * size
-    if max(-least, most) > LARGEST or not (_divided(whole, scale) == values).all():
+    divisor = _column_of(scale, len(values))
+    if max(-least, most) > LARGEST or not (whole / divisor == values).all():
         return None
     bits = int(most - least).bit_length()
     wide = bits + low
@@ -118,7 +119,8 @@ def _packed(portion: Portion, name: str, asked: Sequence[int | None]) -> dict[in
     for flag in asked:
         some = keys if flag is None else keys.filter((keys & (1 << kept.index(flag))) != 0)
         ends = [*some.search_sorted(bounds).to_list(), len(some)]
-        floats = _floats(_divided(((some // (1 << low)) & ((1 << bits) - 1)).cast(pl.Float64) + least, scale))
+        numbers = (some if not low else some // (1 << low)) & ((1 << bits) - 1)
+        floats = _floats((numbers.cast(pl.Float64) + least) / divisor.head(len(some)))
         places = enumerate(pairwise(ends), segments.start * size)
         found[flag] = {cell: Run(floats, begin, end) for cell, (begin, end) in places if begin < end}
     return found
@@ -127,14 +129,16 @@ def _packed(portion: Portion, name: str, asked: Sequence[int | None]) -> dict[in
 def _scale(values: pl.Series) -> float | None:
     """The scale at which all of these values are decimals."""
     for scale in SCALES:
-        if (_divided((values * scale).round(), scale) == values).all() and ((values * scale).abs() <= LARGEST).all():
+        if ((values * scale).round() / _column_of(scale, len(values)) == values).all() and (
+            (values * scale).abs() <= LARGEST
+        ).all():
             return scale
     return None
 
 
-def _divided(values: pl.Series, scale: float) -> pl.Series:
-    """Quotients that are rounded once. By a column: a single divisor is turned into a factor, which is rounded as well."""
-    return values / pl.repeat(scale, len(values), dtype=pl.Float64, eager=True)
+def _column_of(divisor: float, size: int) -> pl.Series:
+    """What to divide by so that quotients are rounded once: a single divisor is turned into a factor, which is rounded as well."""
+    return pl.repeat(divisor, size, dtype=pl.Float64, eager=True)
 
 
 def _number(value: object) -> float:
