@@ -227,6 +227,12 @@ def test_complaints_are_one_clear_line(house: DuckWarehouse) -> None:
     assert house.query("SELECT ? + ? AS three", [1, 2]).item() == 3
 
 
+def test_what_only_loads_needs_no_frames() -> None:
+    code = "import sys, scorecard.warehouse.duck; print([m for m in ('polars', 'pyarrow.compute') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "[]\n", done.stderr
+
+
 # -- writing and reading together ------------------------------------------------------------------------------
 
 

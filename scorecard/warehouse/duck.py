@@ -6,10 +6,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
-import polars as pl
 
 from connectors.contract import Batch
 from scorecard.ground.clock import Clock
@@ -35,7 +34,8 @@ from scorecard.warehouse.quoting import INCOMING_PREFIX, live_table, quote
 from scorecard.warehouse.records import TABLES, write_load
 from scorecard.warehouse.trial import Trial
 
-QUERY_SECONDS = 60.0
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class DuckWarehouse:
@@ -68,7 +68,7 @@ class DuckWarehouse:
         *,
         memory_limit: str = "2GB",
         threads: int = 2,
-        query_seconds: float = QUERY_SECONDS,
+        query_seconds: float = 60.0,
     ) -> Self:
         """The folder's warehouse, made where there is none. Unavailable: another process has it, or no rights."""
         return cls(folder, clock, memory_limit=memory_limit, threads=threads, query_seconds=query_seconds)

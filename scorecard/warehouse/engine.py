@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Protocol
-
-import polars as pl
+from typing import TYPE_CHECKING, Any, Protocol
 
 from connectors.contract import Batch
 from scorecard.book.model.source import Source
 from scorecard.ground.errors import Problem
 from scorecard.warehouse.traces import Traces
+
+if TYPE_CHECKING:
+    import polars as pl
 
 DAY_PREFIX = "_day_"
 """A time column `created_at` (TIMESTAMP, UTC instants) has a DATE column `_day_created_at` beside it: the local day."""

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import duckdb
-import polars as pl
 
 from connectors.contract import Batch
 from scorecard.ground.errors import Problem, ScorecardError
@@ -31,6 +30,9 @@ from scorecard.warehouse.engine import (
 from scorecard.warehouse.limits import limited
 from scorecard.warehouse.quoting import live_table, quote
 from scorecard.warehouse.records import read_memory
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Cursors = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
