@@ -6,6 +6,7 @@ import random
 import re
 from array import array
 from datetime import timedelta
+from math import ceil, floor
 from unittest import mock
 
 import pytest
@@ -41,6 +42,30 @@ def test_a_window_with_more_values_ranks_as_all_of_them(
         assert _ranked(window, array("d", tail), rank) in (None, value)
     if not window.below and len(window.values) == window.n:
         assert [_ranked(window, array("d", tail), rank) for rank in range(len(everything))] == everything
+
+
+@settings(deadline=None)
+@given(VALUES, st.integers(0, 25), st.integers(0, 25), VALUES, st.sampled_from([0.1, 0.5, 0.9, 0.99]), st.data())
+def test_a_window_knows_how_many_more_values_leave_the_quantile_inside(
+    settled_: list[float], low: int, high: int, tail: list[float], q: float, data: st.DataObject
+) -> None:
+    if not settled_:
+        return
+    low, high = min(low, len(settled_) - 1), min(max(low, high), len(settled_) - 1)
+    inside = [v for v in settled_ if settled_[low] <= v <= settled_[high]]
+    window = Window(len(settled_), 0, sum(v < settled_[low] for v in settled_), array("d", inside))
+    room = window.room(q, tail)
+    place = (len(settled_) + len(tail) - 1) * q
+    found = [_ranked(window, tail, rank) for rank in (floor(place), ceil(place))]
+    assert (room < 0) == (None in found)
+    more = data.draw(st.lists(st.sampled_from([-99.0, 0.0, 99.0]), max_size=min(max(room, 0), 40)))
+    if data.draw(st.booleans()):
+        more = [data.draw(st.sampled_from([-99.0, 99.0]))] * min(max(room, 0), 40)
+    if room >= 0:
+        after, everything = sorted([*tail, *more]), sorted([*settled_, *tail, *more])
+        place = (len(everything) - 1) * q
+        for rank in (floor(place), ceil(place)):
+            assert _ranked(window, after, rank) == everything[rank]
 
 
 def test_days_that_close_one_after_the_other_are_those_of_all_rows() -> None:

@@ -70,6 +70,7 @@ class Settled:
     _windows: dict[Place, Mapping[Slice | None, Window]] = field(default_factory=dict)
     _seen: dict[Place, Seen] = field(default_factory=dict)
     _idle: dict[Place, int] = field(default_factory=dict)
+    _rooms: dict[tuple[Place, Slice | None], tuple[Window, tuple[object, ...], int]] = field(default_factory=dict)
     _fused: bool | None = None
 
     def forget(self, states: Iterable[str], days: Iterable[date] | None) -> None:
@@ -100,6 +101,7 @@ class Settled:
 
         self._windows = {k: v for k, v in self._windows.items() if stays(k)}
         self._seen = {k: v for k, v in self._seen.items() if stays(k)}
+        self._rooms = {k: v for k, v in self._rooms.items() if k[0] in self._windows}
         known = self._windows.keys() | self._seen.keys()
         self._idle = {k: n + (k[0] in names) for k, n in self._idle.items() if k in known}
         self.tails.tidy(sources)
@@ -200,15 +202,27 @@ class Settled:
             self._extend(bags, rows, slices, stretch, name)
         if not all(place in self._windows for place in places):
             return None
-        made = self._made(bags, stretch, tail, name)
-        holds = all(
-            self._windows[place].get(s, NOTHING).holds(bag.q or 0.0, tail.most(s))
-            for bag, place in zip(bags, places, strict=True)
-            for s in tail.bits
-        )
-        if holds or (stretch.before is None and all(line.inside() for line in made.values())):
-            return dict(made)
-        return None
+        whole = stretch.before is None
+        for bag, place in zip(bags, places, strict=True):
+            if not all(self._inside(bag.q or 0.0, place, s, tail, name, whole=whole) for s in tail.bits):
+                return None
+        return dict(self._made(bags, stretch, tail, name))
+
+    def _inside(self, q: float, place: Place, slice_: Slice | None, tail: Tail, name: str, *, whole: bool) -> bool:
+        """Whether a quantile lies in its window, of any part of the tail; ``whole``: of all of it. Then it is remembered how many
+        more rows can change nothing in that."""
+        window, most = self._windows[place].get(slice_, NOTHING), tail.most(slice_)
+        if window.holds(q, most):
+            return True
+        if not whole:
+            return False
+        lineage = tuple(day.lineage for day in tail.days)
+        known = self._rooms.get((place, slice_))
+        if known is not None and known[0] is window and known[1] == lineage and most <= known[2]:
+            return True
+        room = window.room(q, tail.numbers(name, slice_)[0])
+        self._rooms[place, slice_] = window, lineage, most + room
+        return room >= 0
 
     def _made(
         self, bags: Sequence[Bag], stretch: Stretch, tail: Tail, name: str

@@ -18,6 +18,10 @@ Number = tuple[int, int, float | None]
 Line = Mapping[Slice | None, Number]
 
 
+MOST = 2**60
+"""More values than there can be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The settled values of a slice around a quantile: ``below`` lie under the first of them; ``n`` in all."""
@@ -33,6 +37,21 @@ class Window:
         return (self.below == 0 or low >= 1) and (
             self.below + len(self.values) == self.n or high <= len(self.values) - 2
         )
+
+    def room(self, q: float, tail: Sequence[float]) -> int:
+        """So many values more than those of the tail (sorted) leave the quantile inside, whatever they are; -1: it is outside."""
+        if not self.n:
+            return MOST
+        all_above = self.below + len(self.values) == self.n
+        if not self.values:
+            return -1
+        under = bisect_left(tail, self.values[0]) if self.below else 0
+        size = len(self.values) - under + (len(tail) if all_above else bisect_right(tail, self.values[-1]))
+        place = (self.n + len(tail) - 1) * q - self.below - under
+        # All of them may lie below, or all above; where nothing settled lies there, they are near themselves.
+        low = place / (1 - q) if self.below and q < 1 else MOST
+        high = (size - 1 - place) / q if not all_above and q > 0 else MOST
+        return -1 if place < 0 or math.ceil(place) >= size else max(0, math.floor(min(low, high, MOST)) - 1)
 
     def extended(self, more: array[float], bad: int) -> Window:
         """The window of these values and some more, sorted ones, with so many that are not finite; it lies where it lay."""
@@ -65,15 +84,6 @@ class Quantile(Mapping[Slice | None, Number]):
     def __init__(self, q: float, windows: Mapping[Slice | None, Window], tail: Tail, name: str, *, fused: bool) -> None:
         self._q, self._windows, self._tail, self._name, self._fused = q, windows, tail, name, fused
         self._known: dict[Slice | None, Number] = {}
-
-    def inside(self) -> bool:
-        """Whether it is near its window in all slices; else all rows have to be read."""
-        for slice_ in self._tail.bits:
-            found = self._number(slice_)
-            if found is None:
-                return False
-            self._known[slice_] = found
-        return True
 
     def __getitem__(self, slice_: Slice | None) -> Number:
         if slice_ not in self._tail.bits:

@@ -40,11 +40,12 @@ Axis = tuple[str, str, Split | None]
 class Day:
     """A day's rows: ``t`` (none where times are dates), ``m_0`` …, and a column for each value as far as it can be read.
 
-    ``counts``: rows by bit.
+    ``counts``: rows by bit. ``lineage``: the same where rows have only been added.
     """
 
     frame: pl.DataFrame
     counts: tuple[int, ...]
+    lineage: object = field(default_factory=object)
 
     def newest(self) -> datetime | None:
         """The time of the last row."""
@@ -313,7 +314,7 @@ class Tails:
         if not all_there or come.drop("all_rows").schema != earlier.schema:
             return None
         frame = pl.concat([earlier, come.drop("all_rows")], rechunk=earlier.n_chunks() > MOST_CHUNKS)
-        return Day(frame, tuple(counted(frame, range(len(self.bits(bag, slices)))).values()))
+        return Day(frame, tuple(counted(frame, range(len(self.bits(bag, slices)))).values()), before.lineage)
 
 
 def _goes(read: Callable[[Sequence[str]], object], name: str) -> bool:
