@@ -33,7 +33,7 @@ MESSAGES = {
     405: ("this address does not take that method", None),
     413: ("the body is too large: at most 1 MB", "send less"),
     415: ("the body must be JSON", "send it with the header Content-Type: application/json"),
-    500: ("something went wrong on our side", "the server's log says what; `scorecard doctor` may help"),
+    500: ("something went wrong on our side", "the server's log says what"),
 }
 
 
