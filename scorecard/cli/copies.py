@@ -73,7 +73,12 @@ def restore(context: click.Context, folder: str) -> None:
     found = running.find(data)
     if session.inside or found is not None:
         pid = "" if found is None else f" {found.pid}"
-        raise Refused(Problem(f"process{pid} runs on {data}", hint="stop it, restore, and start it again; if it is another program by now, delete running.json there"))
+        raise Refused(
+            Problem(
+                f"process{pid} runs on {data}",
+                hint="stop it, restore, and start it again; if it is another program by now, delete running.json there",
+            )
+        )
     place = journal_place(read_settings(session.options.config.parent), data)
     journal = None if "://" in place and not place.startswith("sqlite:") else Path(place.removeprefix("sqlite:///"))
     open_data_folder(data)

@@ -311,7 +311,8 @@ def _sentence(what: str, name: str, error: SQLAlchemyError | OSError) -> Problem
         "locked": "another program holds it: try again in a moment",
     }
     hint = next(
-        (h for word, h in hints.items() if word in reason.lower()), "try again; if it stays, look at the disk that it lies on"
+        (h for word, h in hints.items() if word in reason.lower()),
+        "try again; if it stays, look at the disk that it lies on",
     )
     damaged = isinstance(error, DatabaseError) and "not a database" in reason.lower()
     return Problem(f"{what}: {'the file is not a journal' if damaged else reason}", Place(name), hint)
