@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 import duckdb
 
@@ -11,7 +12,7 @@ from scorecard.warehouse import decisions
 from scorecard.warehouse.engine import Load, Standing
 from scorecard.warehouse.glances import Glances, Renewal
 from scorecard.warehouse.history import read_latest, read_loads, read_recent
-from scorecard.warehouse.records import STANDING, load_of, read_memory, standing_of, write_load
+from scorecard.warehouse.records import STANDING, aware, load_of, read_memory, standing_of, write_load
 from scorecard.warehouse.remembering import Remembered
 
 MOST_MISSED = 200
@@ -42,7 +43,10 @@ class Accounts:
         renewals = self._glances.waiting()[1]
         with self._reading() as cursor:
             rows = cursor.execute(STANDING).fetchall()
-        return {standing.source: _up_to_date(standing, renewals) for standing in self._standings.of(rows)}
+        # Ages change with every look, and what else there is to take apart seldom.
+        ages = {source: aware(loaded_at) for source, loaded_at, *_ in rows}
+        known = self._standings.of((source, None, *more) for source, _, *more in rows)
+        return {x.source: _up_to_date(replace(x, loaded_at=ages[x.source]), renewals) for x in known}
 
     def latest(self) -> Mapping[str, Load]:
         """Source → its newest finished load."""
