@@ -196,6 +196,7 @@ class Sweep:
             name, flag = columns.numbers[place[:2]]
             by_name.setdefault(name, []).append((place, flag))
         named = {(bag.value, bag.condition, self.bags[bag]): bag.id for bag in bags if bag.q is None}
+        states = {place: [bag.id for bag in alike] for place, alike in sorting.items()}
         last = len(days.begins) - 1
         for begin, until in portions:
             sql = self._sql(days, code, columns, self._read(days, begin, until))
@@ -205,8 +206,8 @@ class Sweep:
                 cells = cells_sorted(portion, name, tuple(dict.fromkeys(flag for _, flag in alike)))
                 for place, flag in alike:
                     for grain, day, slice_, n, bad, xs in runs[place].take(cells[flag], until):
-                        for bag, x in zip(sorting[place], xs, strict=True):
-                            self._keep(bag.id, grain, day, slice_, n, bad, x)
+                        for state, x in zip(states[place], xs, strict=True):
+                            self._keep(state, grain, day, slice_, n, bad, x)
             for (value, grains), once in counting.items():
                 end = None if until == last else until
                 for grain, day, condition, slice_, n, x in once.take(
@@ -216,8 +217,8 @@ class Sweep:
 
         for place, one in runs.items():
             for (begun, split), around in one.windows.items():
-                for nth, bag in enumerate(sorting[place]):
-                    self.windows[bag.id, begun, split] = {slice_: some[nth] for slice_, some in around.items()}
+                for nth, state in enumerate(states[place]):
+                    self.windows[state, begun, split] = {slice_: some[nth] for slice_, some in around.items()}
 
     def _keep(
         self, state: str, grain: Grain, first: date, slice_: Slice | None, n: int, bad: int, x: float | None

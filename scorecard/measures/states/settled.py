@@ -364,15 +364,16 @@ class Settled:
             f"SELECT {', '.join(words)}, count(*) AS n FROM ({source}) AS s WHERE v IS NOT NULL GROUP BY ALL"
         )
         masks = ", ".join(f"bit_or({word}) AS {word}" for word in words)
-        values = self.engine.query(f"SELECT v, {masks} FROM ({source}) AS s WHERE v IS NOT NULL GROUP BY v").sort("v")
+        each = f"SELECT v, {masks} FROM ({source}) AS s WHERE v IS NOT NULL GROUP BY v"
+        values = self.engine.query(each, many=True)
         d = counted(values, bits.values())
         rows_of = n.select(pl.col("n").filter(has(bit)).sum().alias(str(bit)) for bit in bits.values()).row(0)
         counts = {slice_: (rows_of[number], d[bit]) for number, (slice_, bit) in enumerate(bits.items())}
         if only is not None:
             name = self.tails.name_of(bag)
             asked = [day.frame.select(pl.col(name).alias("v")) for day in only]
-            values = values.join(pl.concat(asked), on="v", how="semi").sort("v") if asked else values.head(0)
-        return Seen(values, counts, only)
+            values = values.join(pl.concat(asked), on="v", how="semi") if asked else values.head(0)
+        return Seen(values.sort("v"), counts, only)
 
 
 def margin_of(days: int, total: int) -> float:
