@@ -92,7 +92,7 @@ def run(sources: int, every: int, seconds: float, share: float) -> tuple[float, 
         begun.setdefault(source, []).append(at)
     # A load's lateness is against its source's own grid: the earliest that it ever was in its interval.
     places = {source: place_of([at % every for at in times], every) for source, times in begun.items()}
-    late = sorted((at - places[source]) % every * 1000 for source, times in begun.items() for at in times)
+    late = sorted((at % every - places[source]) % every * 1000 for source, times in begun.items() for at in times)
     gaps = [after - before for times in begun.values() for before, after in pairwise(sorted(times))]
     took = [seconds * 1000 for _, _, outcome, seconds in loads if outcome == "unchanged"]
     changed = sum(1 for _, _, outcome, _ in loads if outcome == "ok")
