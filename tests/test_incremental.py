@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 from unittest import mock
 
@@ -99,26 +100,53 @@ METRICS = (
     metric("shift", Change("median", Versus("back", 2), "points")),
 )
 """Every measure there is, one line each: what is new is added here."""
-TEAM = st.sampled_from(["support", "Support DE", " SALES ", "night-shift", "nobody", None])
+HOURLY = {"resolved", "mrr", "mrr_growth", "age_median", "aged_cost"}
+BY_VALUE = {
+    "n",
+    "median",
+    "p90",
+    "customers",
+    "late_customers",
+    "late_by_team",
+    "customers_rolling",
+    "median_month",
+    "shift",
+}
+NOT_HOURLY = tuple(m for m in METRICS if m.name not in HOURLY)
+"""Without those of thousands of cells, which are made in the same way."""
 BEGIN = datetime(2026, 2, 20)  # noqa: DTZ001 - the rows say that it is UTC
-TIME = st.builds(lambda m: BEGIN + timedelta(minutes=m), st.integers(0, 60 * 24 * 50))
-ROW = st.fixed_dictionaries(
-    {
-        "created_at": st.one_of(TIME, TIME, TIME, st.none()),
-        "resolved_at": st.one_of(TIME, st.none()),
-        "minutes": st.one_of(st.sampled_from([0.1, 30.0, 1e-9, 7.25, -3.3]), st.none()),
-        "cost": st.sampled_from(["1.10", "0.05", "-2.20"]),
-        "team": TEAM,
-        "customer": st.sampled_from(["a", "b", "c", None]),
-    }
-)
-STEP = st.tuples(
-    st.sampled_from(
-        ["put", "put", "put", "delete", "empty", "nothing", "reopen", "roll back", "roll back", "approve", "reject"]
-    ),
-    st.lists(st.tuples(st.integers(1, 12), ROW), min_size=1, max_size=5),
-    st.integers(0, 60 * 24 * 6),
-)
+TEAMS = ("support", "Support DE", " SALES ", "night-shift", "nobody", None)
+MINUTES = (0.1, 30.0, 1e-9, 7.25, -3.3, *[None] * 5)
+KINDS = ("put", "put", "put", "delete", "empty", "nothing", "reopen", "roll back", "roll back", "approve", "reject")
+
+
+def drawn_rows(chance: Random, most: int) -> list[tuple[int, dict[str, Any]]]:
+    """Some rows with their keys, out of few."""
+
+    def time(missing: float) -> datetime | None:
+        return None if chance.random() < missing else BEGIN + timedelta(minutes=chance.randrange(60 * 24 * 50))
+
+    def drawn() -> dict[str, Any]:
+        return {
+            "created_at": time(0.25),
+            "resolved_at": time(0.5),
+            "minutes": chance.choice(MINUTES),
+            "cost": chance.choice(("1.10", "0.05", "-2.20")),
+            "team": chance.choice(TEAMS),
+            "customer": chance.choice(("a", "b", "c", None)),
+        }
+
+    return [(chance.randint(1, 12), drawn()) for _ in range(chance.randint(1, most))]
+
+
+def drawn_history(seed: int) -> tuple[list[Any], list[Any]]:
+    """The first rows, and steps: (what, rows, minutes later)."""
+    chance = Random(seed)
+    steps = [
+        (chance.choice(KINDS), drawn_rows(chance, 5), chance.randint(0, 60 * 24 * 6))
+        for _ in range(chance.randint(2, 3))
+    ]
+    return drawn_rows(chance, 12), steps
 
 
 _FIRST = {
@@ -202,22 +230,25 @@ def assert_changes_named(before: Measured, after: Measured) -> None:
         assert differs <= named, key
 
 
+HISTORIES = settings(deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.reuse, Phase.generate])
+"""Each opens a warehouse: they are few and long, none is a trivial one, and to make them smaller would take an hour."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("settled_from", [0, settled.FROM_ROWS])
-@settings(
-    max_examples=times(2),  # long histories: what they begin and end with costs as much as three steps
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[
-        Phase.explicit,
-        Phase.reuse,
-        Phase.generate,
-    ],  # each example opens a warehouse: shrinking would take an hour
-)
-@given(st.lists(st.tuples(st.integers(1, 12), ROW), min_size=1, max_size=12), st.lists(STEP, min_size=2, max_size=6))
-def test_incremental_equals_full(settled_from: int, first: list[Any], steps: list[Any]) -> None:
-    with mock.patch.object(settled, "FROM_ROWS", settled_from), world() as w:
-        go_through(w, first, steps)
+@settings(HISTORIES, max_examples=times(2))
+@given(st.integers(0, 2**32))
+def test_incremental_equals_full(seed: int) -> None:
+    with mock.patch.object(settled, "FROM_ROWS", 0), world() as w:
+        go_through(w, *drawn_history(seed))
+
+
+@pytest.mark.slow
+@settings(HISTORIES, max_examples=times(2))
+@given(st.integers(0, 2**32))
+def test_quantiles_and_distinct_counts_equal_full_where_all_periods_are_short(seed: int) -> None:
+    """Only they are kept in another way then."""
+    with world(*(m for m in METRICS if m.name in BY_VALUE)) as w:
+        go_through(w, *drawn_history(~seed))
 
 
 def test_what_people_decide_of_loads_is_a_step_like_any_other() -> None:
@@ -284,10 +315,8 @@ def test_what_is_asked_later_is_what_it_was() -> None:
     """Cells are made when they are asked for: by then rows have come, moved and gone, also those of days that were cut."""
     base = {"minutes": 5.0, "cost": "1.10", "team": "support", "customer": "a"}
     moments = [BEGIN + timedelta(hours=7 * n) for n in range(80)]
-    hourly = {"resolved", "mrr", "mrr_growth", "age_median", "aged_cost"}  # thousands of cells, made in the same way
-    metrics = [m for m in METRICS if m.name not in hourly]
     teams = ("support", "night-shift", None)
-    with mock.patch.object(settled, "FROM_ROWS", 0), world(*metrics) as w:
+    with mock.patch.object(settled, "FROM_ROWS", 0), world(*NOT_HOURLY) as w:
         varied = [
             {
                 "minutes": n * 1.5,
@@ -315,7 +344,7 @@ def test_what_is_asked_later_is_what_it_was() -> None:
 
 
 def test_a_row_that_moves_between_weeks_changes_both() -> None:
-    with world() as w:
+    with world(*NOT_HOURLY) as w:
         a = {"id": 1, "created_at": "2026-03-03T10:00:00Z", "minutes": 5, "cost": "1", "team": "sales", "customer": "a"}
         b = {**a, "id": 2, "created_at": "2026-03-04T10:00:00Z"}
         w.load("tickets", [a, b])
