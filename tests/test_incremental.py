@@ -359,6 +359,23 @@ def test_a_row_that_moves_between_weeks_changes_both() -> None:
         assert_equal(w.fresh().measure(w.now, None), after)
 
 
+def test_a_rollback_names_the_periods_that_are_not_covered_any_more() -> None:
+    """They had 0 while a later load covered them, on whatever day that load's rows were."""
+    with world(metric("n", count(), grain="day"), metric("year", Cumulative("n", "year"), grain="day")) as w:
+        a = {"id": 1, "created_at": "2026-03-03T10:00:00Z"}
+        w.load("tickets", [a])
+        w.measure()
+        later = w.now + timedelta(days=5)
+        touched = w.load("tickets", [{**a, "id": 2}], at=later)
+        before = w.measure(later, {"tickets": touched})
+        back = w.roll_back("tickets", 1, later)
+        assert back is not None
+        after = w.measure(later, {"tickets": back[1]})
+        assert values(before, "n", "day")["2026-03-19"] == 0
+        assert values(after, "n", "day")["2026-03-19"] is None
+        assert_changes_named(before, after)
+
+
 def test_only_the_touched_days_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tick's statements on the source's rows are all bounded by the touched periods."""
     with world(metric("n", count(), split=BY_TEAM), metric("d", distinct("customer"), grain="month")) as w:

@@ -104,7 +104,8 @@ def has_whole_hours(calendar: Calendar, years: Iterable[int]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What moved in a source since the last time: the touched period keys of each grain (None: all), and where it stood."""
+    """What moved in a source since the last time: the touched period keys of each grain (None: all), and until when it was covered
+    then and is now."""
 
     keys: Mapping[Grain, frozenset[Key]] | None
     loaded_before: datetime | None

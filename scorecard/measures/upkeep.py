@@ -123,7 +123,9 @@ class Upkeep:
         if stands and not (again or touched):
             return None
         keys = None if again else _keys(self.calendar, touched)
-        return Moved(keys, None if before is None else here.aware(before.loaded_at))
+        stood = None if before is None else here.aware(before.loaded_at)
+        # A rollback goes back to an earlier load: what came after that is not covered any more.
+        return Moved(keys, None if stood is None or here.loaded_at is None else min(stood, here.loaded_at))
 
     def _given(self, here: Here, states: Iterable[str], given: Touched | None) -> Touched | None:
         """What loads have touched since the kept states were counted: what is said of them, and what the source itself remembers.
