@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scorecard.board.board import Board
@@ -245,6 +245,7 @@ MOMENT = st.integers(0, 400).map(lambda n: NOW + timedelta(minutes=n))
 
 
 @settings(deadline=None, max_examples=times(100))
+@example([None, None, None, 100.0], NOW, "grey", None, None, NOW + timedelta(minutes=11), WEEKS[-1].label)
 @given(
     values=st.lists(st.one_of(st.none(), st.floats(50, 150)), min_size=len(WEEKS), max_size=len(WEEKS)),
     loaded=st.one_of(st.none(), st.integers(-20_000, 0).map(lambda n: NOW + timedelta(minutes=n))),

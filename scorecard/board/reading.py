@@ -94,7 +94,8 @@ class Reading:
         """This reading as it must be shown at ``now``: without an override that has ended, and grey once it is stale."""
         if self.override is not None and ended(self.override.override, now):
             return self._restored(now).at(now)
-        if self.fresh_until is None or now <= self.fresh_until or self.status == "grey":
+        grey = self.status == "grey" and self.override is None  # what somebody called grey turns stale like the rest
+        if self.fresh_until is None or now <= self.fresh_until or grey:
             return self
         quiet = self.quiet_until is not None and self.quiet_until <= self.fresh_until
         since = (

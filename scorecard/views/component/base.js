@@ -43,7 +43,7 @@
       : tags;
   }
   S.isStale = function (item, now) {
-    return item.fresh !== null && item.fresh !== undefined && now > item.fresh && item.status !== "grey";
+    return item.fresh !== null && item.fresh !== undefined && now > item.fresh && (item.status !== "grey" || !!item.by);
   };
   S.shown = function (item, now) {
     if (item.judged && ended(item.until, now)) item = Object.assign({}, item, item.judged, { judged: null, until: null, by: null, tags: without(item.tags, ["said"]) });
