@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scorecard.ground.clock import utc_text
+from scorecard.ground.disk import sync
 from scorecard.ground.errors import Place, Problem, Refused
 
 LIST = "backup.json"
@@ -134,15 +134,6 @@ def damaged(copy: Copy) -> Iterator[Problem]:
 def digest_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync(path: Path) -> None:
-    """The disk has it."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def sync_folders(folders: Iterable[Path]) -> None:

@@ -7,8 +7,9 @@ import os
 import shutil
 from pathlib import Path
 
-from scorecard.care.copies import FILES, LOGS, Copy, damaged, read_list, said, sync, sync_folders
+from scorecard.care.copies import FILES, LOGS, Copy, damaged, read_list, said, sync_folders
 from scorecard.ground.clock import Clock
+from scorecard.ground.disk import sync
 from scorecard.ground.errors import Problem, Refused, Unavailable
 from scorecard.landings.landings import Landings
 

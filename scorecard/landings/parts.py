@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from scorecard.ground.disk import sync
+
 CHUNK = 1 << 20
 PACKED, PLAIN, ROWS = ".zst", ".as-it-is", ".parquet"
 UNFINISHED = ".unfinished"
@@ -123,15 +125,6 @@ class Parts:
             unpacking: BinaryIO = pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
             return unpacking
         return path.open("rb")
-
-
-def sync(path: Path) -> None:
-    """The disk has it."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def chunks_of(path: Path, hidden: tuple[bytes, ...], found: list[int]) -> Iterator[bytes]:
