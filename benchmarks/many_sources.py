@@ -65,7 +65,7 @@ def settle(server: Served, sources: int) -> None:
 def place_of(found: list[float], every: int) -> float:
     """The earliest of moments within an interval that begins anew after each end: the one after the widest gap."""
     found = sorted(found)
-    gaps = [(later - earlier) % every or every for earlier, later in zip([found[-1], *found], found, strict=False)]
+    gaps = [(later - earlier) % every for earlier, later in zip([found[-1], *found], found, strict=False)]
     return found[gaps.index(max(gaps))]
 
 
