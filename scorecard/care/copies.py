@@ -17,7 +17,6 @@ from scorecard.ground.errors import Place, Problem, Refused
 
 LIST = "backup.json"
 FORMAT = 1
-CHUNK = 1 << 20
 FILES = ("warehouse.duckdb", "warehouse.newest", "journal.sqlite", "board.json", "book.json", "token.secret")
 RAW = "raw"
 ENDINGS = (UNFINISHED := ".unfinished", BEFORE := ".before")

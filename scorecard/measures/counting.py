@@ -301,7 +301,7 @@ class Counting:
         for alike in by_split(bags):
             slices = slices_for(self.slicing, self.raws, alike[0].split)
             look = partial(windows_around, self.engine, here, slices)
-            answer = self.attempt(lambda b=alike, s=slices, k=look: self.settled.lines(b, rows, s, stretches, k))  # type: ignore[misc]
+            answer = self.attempt(partial(self.settled.lines, alike, rows, slices, stretches, look))
             if not isinstance(answer, Problem):
                 found |= {(key[0], grain): line for key, line in answer.items() for grain in grains[key]}
         return found

@@ -7,7 +7,7 @@ The whole is added up beside every raw split value; only where several values na
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 from itertools import accumulate, compress, pairwise, repeat
 from typing import Any, NamedTuple
@@ -95,9 +95,7 @@ def _folded(rows: pl.DataFrame, grain: Grain, numbers: Collection[int], calendar
     """Some states by ``key`` (of the grain) and ``slice`` (None: the whole), in the order of keys."""
     key = pl.col("bucket") if grain == "hour" else pl.col("bucket").cast(pl.Date)
     if grain not in ("hour", "day"):
-        first, last = rows["bucket"].min(), rows["bucket"].max()
-        assert isinstance(first, datetime)  # noqa: S101 - tells mypy: there are rows, and all have a bucket
-        assert isinstance(last, datetime)  # noqa: S101
+        first, last = rows.select(pl.col("bucket").min(), last=pl.col("bucket").max()).row(0)
         days = calendar.day_rows(first.date(), last.date())
         key = key.replace_strict({day[0]: day[PLACES.index(grain)] for day in days}, return_dtype=pl.Date)
     how = {"low": pl.Expr.min, "high": pl.Expr.max}

@@ -100,7 +100,7 @@ def _packed(portion: Portion, name: str, asked: Sequence[int | None]) -> dict[in
     if scale is None:
         return None
     whole = (values if scale == 1.0 else values * scale).round()
-    least, most = _number(whole.min()), _number(whole.max())
+    least, most = whole.to_frame("v").select(pl.col("v").min(), most=pl.col("v").max()).row(0)
     kept = [flag for flag in asked if flag is not None]
     size, segments = portion.size, portion.segments
     low, cells = len(kept), len(segments) * size
@@ -139,11 +139,6 @@ def _scale(values: pl.Series) -> float | None:
 def _column_of(divisor: float, size: int) -> pl.Series:
     """What to divide by so that quotients are rounded once: a single divisor is turned into a factor, which is rounded as well."""
     return pl.repeat(divisor, size, dtype=pl.Float64, eager=True)
-
-
-def _number(value: object) -> float:
-    assert isinstance(value, float)  # noqa: S101 - tells mypy: there are values, and they are doubles
-    return value
 
 
 def _floats(values: pl.Series) -> memoryview[float]:
