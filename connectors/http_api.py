@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +21,7 @@ from connectors.http.patience import patiently
 from connectors.http.records import BrokenJsonError, Flattening, find_all, read_json
 from connectors.http.rows import Shaping
 from connectors.http.transport import Answer, Transport
+from connectors.temporary import temporary_folder
 
 FORMATS = ("json", "ndjson", "csv")
 REJECTED_LIMIT = 100_000
@@ -284,7 +284,7 @@ def _csv(request: Pull, transport: Transport, answer: Answer, pager: Pager) -> I
 
     if request.options.get("paging"):
         raise SourceFailed("a CSV answer cannot be paged", hint="take paging out, or ask for JSON")
-    with TemporaryDirectory(prefix="scorecard-") as folder:
+    with temporary_folder() as folder:
         path = Path(folder) / "answer.csv"
         path.write_bytes(answer.body)
         name = transport.shown(answer.address)

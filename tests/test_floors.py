@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FLOORS = {
-    "scorecard": 0, "scorecard/ground": 0, "connectors/contract": 0, "connectors/names": 0,
+    "scorecard": 0, "scorecard/ground": 0, "connectors/contract": 0, "connectors/names": 0, "connectors/temporary": 0,
     "connectors": 1, "scorecard/judgement": 1, "scorecard/demo": 1, "scorecard/book": 2,
     "scorecard/warehouse": 3, "scorecard/journal": 3, "scorecard/landings": 3, "scorecard/measures": 4, "scorecard/board": 5,
     "scorecard/refresh": 6, "scorecard/desk": 6, "scorecard/care": 6,

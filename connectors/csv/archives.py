@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from connectors.contract import SourceFailed
 from connectors.csv.files import CHUNK, GZIP
+from connectors.temporary import temporary_folder
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 ENDINGS = (".csv", ".tsv", ".txt")
@@ -73,7 +73,7 @@ class Archive:
     @contextmanager
     def unpacked(self, info: zipfile.ZipInfo) -> Iterator[Path]:
         """A member as a file of its own, gone when left. Raises SourceFailed: damaged, an archive again, over the cap."""
-        with TemporaryDirectory(prefix="scorecard-") as folder:
+        with temporary_folder() as folder:
             path = Path(folder) / "member.csv"
             try:
                 with self._open() as archive, archive.open(info) as packed, path.open("wb") as file:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from connectors.contract import Pull, SourceFailed
@@ -15,6 +14,7 @@ from connectors.http.auth import read_auth
 from connectors.http.failures import Told
 from connectors.http.patience import patiently
 from connectors.http.transport import Transport
+from connectors.temporary import temporary_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def downloaded(request: Pull, address: str, known: Mapping[str, Any]) -> Iterato
     pairs = {"If-None-Match": known.get("etag"), "If-Modified-Since": known.get("modified")}
     headers = {name: str(value) for name, value in pairs.items() if value}
     transport = Transport(request, read_auth(request))
-    with TemporaryDirectory(prefix="scorecard-") as folder, transport:
+    with temporary_folder() as folder, transport:
         path = Path(folder) / "download.csv"
         with path.open("wb") as file:
 

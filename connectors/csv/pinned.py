@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from connectors.contract import SourceFailed
 from connectors.csv.files import CHUNK
+from connectors.temporary import temporary_folder
 
 COPIED_BYTES = 16 * 1024**2
 """Up to here a copy costs next to nothing, and lets a change be answered by copying again."""
@@ -70,7 +70,7 @@ def pinned(path: Path, name: str) -> Iterator[Pinned]:
             if before.st_size > COPIED_BYTES:
                 yield _held(file, path, name, before)
                 return
-            with TemporaryDirectory(prefix="scorecard-") as folder:
+            with temporary_folder() as folder:
                 copy = Path(folder) / "pinned.csv"
                 _copy(file, copy, name)
                 if not _changed(before, os.fstat(file.fileno())):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from connectors.temporary import sweep
 from scorecard.board.board import Board
 from scorecard.board.publish import Publisher
 from scorecard.book.model import Book
@@ -81,6 +82,7 @@ def open_product(config: Path, data: Path, clock: Clock, book: Book | None = Non
     open_data_folder(data)
     check_finished(data)
     check_temporary_folder()
+    sweep()
     engine = DuckWarehouse.open(data, clock, memory_limit=settings.memory_limit, threads=settings.threads)
     try:
         journal = Journal.open(journal_place(settings, data), clock)

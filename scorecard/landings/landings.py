@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
 from connectors.contract import Given
+from connectors.temporary import temporary_folder
 from scorecard.book.model.source import Source
 from scorecard.ground.clock import Clock
 from scorecard.ground.errors import Problem, ScorecardError, Unavailable
@@ -224,7 +224,7 @@ class Landings:
         """The parts as files, those that are not in the landing ``before``. Raises OSError: gone or damaged."""
         known = set() if before is None else {(part.name, part.digest) for part in before.parts}
         parts = self._parts(landing.source)
-        with TemporaryDirectory(prefix="scorecard-") as folder:
+        with temporary_folder() as folder:
             given = []
             for number, part in enumerate(landing.parts):
                 if (part.name, part.digest) in known:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from connectors.temporary import temporary_folder
 from scorecard.board.board import Board
 from scorecard.board.publish import Publisher
 from scorecard.book.columns import LOADED, columns_read
@@ -49,7 +49,7 @@ def bench(book: Book, given: Mapping[str, str], folder: Path, at: datetime) -> I
     """
     clock = FixedClock(at)
     with ExitStack() as opened:
-        place = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="scorecard-test-")))
+        place = Path(opened.enter_context(temporary_folder()))
         engine = DuckWarehouse.open(place, clock)
         opened.callback(engine.close)
         journal = Journal.open(str(place / "journal.sqlite"), clock)

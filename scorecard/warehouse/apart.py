@@ -12,12 +12,12 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from connectors.temporary import temporary_folder
 from scorecard.book.model.source import Check
 from scorecard.ground.errors import Problem, Refused, ScorecardError
 from scorecard.warehouse.quoting import live_table, quoted
@@ -52,7 +52,7 @@ except duckdb.Error as error:
 
 def ask_apart(cursor: duckdb.DuckDBPyConnection, check: Check, seconds: float) -> list[tuple[Any, ...]]:
     """The first two rows of the check's SELECT. Refused where it takes too long, ScorecardError where it cannot be run."""
-    with TemporaryDirectory(prefix="scorecard-") as folder:
+    with temporary_folder() as folder:
         tables = {name: str(_given(cursor, name, check.named, Path(folder))) for name in check.tables}
         asked = {"sql": check.text, "tables": tables, "seconds": seconds, "memory": CHILD_MEMORY}
         try:
