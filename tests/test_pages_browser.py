@@ -171,6 +171,36 @@ def test_what_could_run_is_never_a_link(calm: str, open_page: Any) -> None:
 # -- moving about ----------------------------------------------------------------------------------------------
 
 
+def test_good_news_is_only_what_can_be_judged_and_is_fresh(calm: str, open_page: Any) -> None:
+    page = open_page(calm)
+
+    def said(marks: list[Any], now: int = 100) -> Any:
+        return page.evaluate("([marks, now]) => window.scorecard_views.summary(marks, now)", [marks, now])
+
+    green, amber, grey, late = ["green", 200, True], ["amber", 150, True], ["grey", None, True], ["red", 50, True]
+    assert said([green, ["red", 200, True]]) is None
+    assert said([green, amber, ["neutral", None, True]])[:2] == ["green", "Nothing is off target."]
+    assert said([green, amber, grey, late])[2] == "2 metrics cannot be judged."
+    assert said([green, amber], 175)[2] == "1 metric cannot be judged."
+    assert said([green, amber], 201) == ["grey", "Nothing can be judged.", "2 metrics cannot be said in this period."]
+    assert said([["neutral", None, True]])[:2] == ["neutral", "Nothing is judged."]
+    assert said([]) is None
+    expect(page.locator(".clear")).to_have_count(0)  # something is off target there
+
+
+def test_what_somebody_has_called_grey_turns_stale_in_the_browser_too(calm: str, open_page: Any) -> None:
+    page = open_page(calm)
+    judged = {"status": "green", "word": "On target", "reason": "", "because": "it is good", "stale": "no good load"}
+    item = {**judged, "status": "grey", "word": "Set grey", "reason": "override", "fresh": 200, "until": None}
+    item |= {"by": "Ana", "tags": [], "stale": "no good load since 08:00", "judged": judged}
+
+    def shown(now: int) -> Any:
+        return page.evaluate("([item, now]) => window.scorecard_views.shown(item, now)", [item, now])
+
+    assert (shown(100)["status"], shown(100)["word"]) == ("grey", "Set grey")
+    assert (shown(300)["word"], shown(300)["because"]) == ("Stale", "no good load since 08:00")
+
+
 def test_links_turn_the_page_without_loading_it_and_keep_the_theme(calm: str, open_page: Any) -> None:
     page = open_page(f"{calm}/?theme=dark")
     page.evaluate("window.same = true")

@@ -135,13 +135,28 @@
     );
   }
 
+  /* Status, title and sentence. That nothing is off target is good news only as far as something can be judged, and is fresh. */
+  S.summary = function (marks, now) {
+    const counts = S.tally(marks, now).counts;
+    const unknown = counts.grey === 1 ? "1 metric" : counts.grey + " metrics";
+    if (counts.red || !marks.length) return null;
+    if (counts.green + counts.amber) return ["green", "Nothing is off target.", counts.grey ? unknown + " cannot be judged." : "Every number that can be judged is on target or being watched."];
+    if (counts.grey) return ["grey", "Nothing can be judged.", unknown + " cannot be said in this period."];
+    return ["neutral", "Nothing is judged.", "No number of this period has a target."];
+  };
+
+  function Summary(props) {
+    const said = S.summary(props.marks, props.now);
+    return said ? h("p", { className: "clear card", "data-status": said[0] }, h(S.Shape, { status: said[0] }), h("b", null, said[1]), " " + said[2]) : null;
+  }
+
   S.pages.organization = function (props) {
     const body = props.page.body;
     if (body.empty) return h(S.Empty, body.empty);
     return h(
       window.React.Fragment,
       null,
-      body.clear ? h("p", { className: "clear card" }, h(S.Shape, { status: "green" }), h("b", null, "Nothing is off target."), " Every number that can be judged is on target or being watched.") : null,
+      h(Summary, { marks: body.judged, now: props.now }),
       body.exceptions.map(function (group) {
         return h(Exceptions, { key: group.role, group: group, now: props.now });
       }),

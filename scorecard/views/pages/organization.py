@@ -11,6 +11,7 @@ from scorecard.board.reading import Reading
 from scorecard.book.model.organization import ORGANIZATION
 from scorecard.judgement.status import STATUSES
 from scorecard.views.address import Address
+from scorecard.views.ageing import mark
 from scorecard.views.pages.scorecards import card_href, card_link, columns, groups, reviewed
 from scorecard.views.rows import Around, row
 from scorecard.views.wording import counted
@@ -34,7 +35,7 @@ def organization_page(board: Board, address: Address, now: datetime) -> dict[str
             "exceptions": [
                 _group(board, status, title, exceptions, address, now) for status, title in _LISTS if exceptions[status]
             ],
-            "clear": bool(names) and bool(book.metrics) and not exceptions["red"],
+            "judged": [mark(reading, counts=True) for found in exceptions.values() for _, reading in found],
             "teams": _tree(board, links),
             "groups": groups(board, own, address, now),
             "foundations": _foundations(board, address, now),
@@ -56,9 +57,9 @@ def _exceptions(
     once: dict[tuple[str, tuple[str, str] | None], tuple[str, Reading]] = {}
     for name, reading in held:
         once.setdefault((reading.metric, reading.slice), (name, reading))
-    found: dict[str, list[tuple[str, Reading]]] = {"red": [], "amber": [], "grey": []}
+    found: dict[str, list[tuple[str, Reading]]] = {status: [] for status in STATUSES}
     for name, reading in once.values():
-        if reading.status in found and not _said_already(board, reading, {key: r for key, (_, r) in once.items()}):
+        if not _said_already(board, reading, {key: r for key, (_, r) in once.items()}):
             found[reading.status].append((name, reading))
     return found
 
