@@ -191,7 +191,14 @@ def test_good_news_is_only_what_can_be_judged_and_is_fresh(calm: str, open_page:
 def test_what_somebody_has_called_grey_turns_stale_in_the_browser_too(calm: str, open_page: Any) -> None:
     page = open_page(calm)
     judged = {"status": "green", "word": "On target", "reason": "", "because": "it is good", "stale": "no good load"}
-    item: dict[str, Any] = {**judged, "status": "grey", "word": "Set grey", "reason": "override", "fresh": 200, "until": None}
+    item: dict[str, Any] = {
+        **judged,
+        "status": "grey",
+        "word": "Set grey",
+        "reason": "override",
+        "fresh": 200,
+        "until": None,
+    }
     item |= {"by": "Ana", "tags": [], "stale": "no good load since 08:00", "judged": judged}
 
     def shown(now: int) -> Any:

@@ -514,6 +514,8 @@ def test_the_data_page_tells_what_fails_since_when_and_what_the_breaker_does(boa
     assert sources["ledger"]["turn"]["strip"]["marks"].endswith("f" * 9)
     assert "fffffffffff" not in sources["ledger"]["turn"]["strip"]["marks"]
     assert sources["orders"]["remarks"][-1].startswith("4 runs skipped, the one before being still under way")
+    later = page(board, "/data", now=NOW + timedelta(hours=2), pulse=lambda: northwind.pulse(NOW))["body"]["sources"]
+    assert not [r for s in later if s["name"] == "orders" for r in s["remarks"] if "skipped" in r], "no news any more"
     assert sources["orders"]["turn"]["running"] == (NOW.timestamp() - 71) * 1000
     assert body["schedule"] == {"status": "green", "text": "1 of 8 workers busy"}
     assert sources["tickets"]["turn"]["breaker"] is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from scorecard.board.reading import SourceState
@@ -14,6 +14,8 @@ from scorecard.views.wording import clock_text, counted, milliseconds
 MARKS = {"ok": "o", "unchanged": "u", "held": "h", "failed": "f", None: "-"}
 WORDS = {"ok": "loaded", "unchanged": "nothing new", "held": "held", "failed": "failed"}
 _LONGEST = 160
+SKIPS_TOLD = timedelta(hours=1)
+"""So long a skipped run is a remark; Prometheus counts all of them."""
 TOLD_OF = 40
 """Of more sources, the page carries no sentence for each run that went well: it would weigh a megabyte."""
 
@@ -45,7 +47,7 @@ def turn_of(state: SourceState, pulse: Pulse, zone: str, now: datetime) -> dict[
 def remarks_of(name: str, pulse: Pulse, zone: str, now: datetime) -> list[str]:
     """What a person should know of its runs besides."""
     turn = pulse.turns.get(name)
-    if turn is None or not turn.skipped:
+    if turn is None or turn.skipped_at is None or now - turn.skipped_at > SKIPS_TOLD:
         return []
     when = clock_text(turn.skipped_at, zone, now)
     return [f"{counted(turn.skipped, 'run')} skipped, the one before being still under way; the last at {when}"]
