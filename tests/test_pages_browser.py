@@ -174,8 +174,9 @@ def test_what_could_run_is_never_a_link(calm: str, open_page: Any) -> None:
 def test_good_news_is_only_what_can_be_judged_and_is_fresh(calm: str, open_page: Any) -> None:
     page = open_page(calm)
 
-    def said(marks: list[Any], now: int = 100) -> Any:
-        return page.evaluate("([marks, now]) => window.scorecard_views.summary(marks, now)", [marks, now])
+    def said(marks: list[Any], now: int = 100, unloaded: tuple[int, int] = (0, 9)) -> Any:
+        asked = "(asked) => window.scorecard_views.summary(...asked)"
+        return page.evaluate(asked, [marks, now, list(unloaded)])
 
     green, amber, grey, late = ["green", 200, True], ["amber", 150, True], ["grey", None, True], ["red", 50, True]
     assert said([green, ["red", 200, True]]) is None
@@ -185,6 +186,9 @@ def test_good_news_is_only_what_can_be_judged_and_is_fresh(calm: str, open_page:
     assert said([green, amber], 201) == ["grey", "Nothing can be judged.", "2 metrics cannot be said in this period."]
     assert said([["neutral", None, True]])[:2] == ["neutral", "Nothing is judged."]
     assert said([]) is None
+    assert said([grey], unloaded=(4, 9))[1:] == [
+        "Loading for the first time.", "Rows of 5 of 9 sources are here; numbers appear by themselves."
+    ]  # fmt: skip
     expect(page.locator(".clear")).to_have_count(0)  # something is off target there
 
 

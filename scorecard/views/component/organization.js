@@ -136,17 +136,18 @@
   }
 
   /* Status, title and sentence. That nothing is off target is good news only as far as something can be judged, and is fresh. */
-  S.summary = function (marks, now) {
+  S.summary = function (marks, now, unloaded) {
     const counts = S.tally(marks, now).counts;
     const unknown = counts.grey === 1 ? "1 metric" : counts.grey + " metrics";
     if (counts.red || !marks.length) return null;
     if (counts.green + counts.amber) return ["green", "Nothing is off target.", counts.grey ? unknown + " cannot be judged." : "Every number that can be judged is on target or being watched."];
+    if (counts.grey && unloaded && unloaded[0]) return ["grey", "Loading for the first time.", "Rows of " + (unloaded[1] - unloaded[0]) + " of " + unloaded[1] + " sources are here; numbers appear by themselves."];
     if (counts.grey) return ["grey", "Nothing can be judged.", unknown + " cannot be said in this period."];
     return ["neutral", "Nothing is judged.", "No number of this period has a target."];
   };
 
   function Summary(props) {
-    const said = S.summary(props.marks, props.now);
+    const said = S.summary(props.marks, props.now, props.unloaded);
     return said ? h("p", { className: "clear card", "data-status": said[0] }, h(S.Shape, { status: said[0] }), h("b", null, said[1]), " " + said[2]) : null;
   }
 
@@ -156,7 +157,7 @@
     return h(
       window.React.Fragment,
       null,
-      h(Summary, { marks: body.judged, now: props.now }),
+      h(Summary, { marks: body.judged, unloaded: body.unloaded, now: props.now }),
       body.exceptions.map(function (group) {
         return h(Exceptions, { key: group.role, group: group, now: props.now });
       }),

@@ -36,6 +36,7 @@ def organization_page(board: Board, address: Address, now: datetime) -> dict[str
                 _group(board, status, title, exceptions, address, now) for status, title in _LISTS if exceptions[status]
             ],
             "judged": [mark(reading, counts=True) for found in exceptions.values() for _, reading in found],
+            "unloaded": [sum(s.outcome is None for s in board.sources), len(board.sources)],
             "teams": _tree(board, links),
             "groups": groups(board, own, address, now),
             "foundations": _foundations(board, address, now),
