@@ -175,6 +175,20 @@ def test_relative_to_history(change: float, points: bool, compared: float | None
     assert amber == (None if target is None else pytest.approx(target - abs(target) * 0.05))
 
 
+def test_limits_are_those_of_paper() -> None:
+    """A value that is exactly at a limit stands on it: what floats make of 33.3 + 15 % (38.294999999999995) is not it."""
+    fifteen = Tolerance(0.15, relative=True)
+    assert limits(Target(33.3, tolerance=fifteen), "lower") == (33.3, 38.295)
+    assert limits(Target(0.07, tolerance=Tolerance(0.1, relative=True)), "lower") == (0.07, 0.077)
+    assert limits(Target(0.57, tolerance=Tolerance(0.07, relative=False)), "higher") == (0.57, 0.5)
+    assert limits(Target((0.7, 2.3), tolerance=Tolerance(0.1, relative=True)), "within") == ((0.7, 2.3), (0.63, 2.53))
+    tenth_more = Target(Relative(Versus("previous"), 0.1))
+    assert [limits(tenth_more, "higher", compared=v)[0] for v in (70, 3, -0.3)] == [77, 3.3, -0.27]
+    path = Target(Glide(0, date(2026, 1, 1), 100, date(2026, 4, 11)))
+    assert limits(path, "higher", last_day=date(2026, 1, 8)) == (7, None)
+    assert limits(path, "higher", last_day=date(2026, 1, 30)) == (29, None)
+
+
 def test_from_a_source() -> None:
     entry = Target(FromSource("goals", "goal", amber="floor"), tolerance=SHARE15)
     assert limits(entry, "higher", looked_up=(100, 80)) == (100, 80)

@@ -6,6 +6,7 @@ import re
 
 from scorecard.book.notes import Notes, shown
 from scorecard.book.shapes.scalars import number, number_hint
+from scorecard.ground.numbers import hundredth
 from scorecard.ground.yamlfile import YamlNode, YamlText
 from scorecard.judgement.targets import Tolerance
 
@@ -61,7 +62,7 @@ def read_limit(node: YamlNode, key: str, owner: str, percent: bool, notes: Notes
         hint = f"write {value:g}, or add 'unit: percent'"
         notes.error(node, f"'{key}' of {owner} is '{shown(node)}', and its unit is not percent", hint)
         return None
-    return value / 100 if share else value
+    return hundredth(value) if share else value
 
 
 def read_tolerance(node: YamlNode, owner: str, percent: bool, notes: Notes) -> Tolerance | None:
@@ -87,7 +88,7 @@ def read_tolerance(node: YamlNode, owner: str, percent: bool, notes: Notes) -> T
             f"write {value:g}% or a number",
         )
         return None
-    return Tolerance(value / 100 if unit else value, relative=unit == "%")
+    return Tolerance(hundredth(value) if unit else value, relative=unit == "%")
 
 
 def read_materiality(node: YamlNode, owner: str, percent: bool, notes: Notes) -> Tolerance | None:
@@ -102,7 +103,7 @@ def read_materiality(node: YamlNode, owner: str, percent: bool, notes: Notes) ->
     if value is None or value < 0 or (percent and unit is None) or (not percent and unit == "pp"):
         notes.error(node, f"'materiality' of {owner} is '{shown(node)}', expected {expected}")
         return None
-    return Tolerance(value / 100 if unit else value, relative=unit == "%")
+    return Tolerance(hundredth(value) if unit else value, relative=unit == "%")
 
 
 def read_change(node: YamlNode, owner: str, percent: bool, notes: Notes) -> tuple[float, bool] | None:
@@ -119,7 +120,7 @@ def read_change(node: YamlNode, owner: str, percent: bool, notes: Notes) -> tupl
             node, f"'change' of {owner} is '{shown(node)}', and pp are for percent metrics", f"write {found[1]}%"
         )
         return None
-    return value / 100, found[2] == "pp"
+    return hundredth(value), found[2] == "pp"
 
 
 _CURRENCIES = frozenset({

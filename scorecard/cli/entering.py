@@ -11,6 +11,7 @@ import click
 from scorecard.cli.doors import opened, session_of
 from scorecard.cli.output import print_json
 from scorecard.ground.errors import Problem, Refused
+from scorecard.ground.numbers import hundredth
 
 if TYPE_CHECKING:
     from scorecard.book.model.metric import Metric
@@ -94,10 +95,4 @@ def read_number(text: str, metric: Metric) -> float:
         raise Refused(
             Problem(f"'{text}' is no number", hint=f"such as 1200 or 27.5{unit}, with a point for the decimals")
         )
-    return (
-        float(f"{number}e-2")
-        if metric.percent and "e" not in repr(number)
-        else number / 100
-        if metric.percent
-        else number
-    )
+    return hundredth(number) if metric.percent else number

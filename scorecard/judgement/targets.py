@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import date
+from fractions import Fraction
 from typing import Literal
 
 from scorecard.ground.errors import Place
+from scorecard.ground.numbers import moved
 from scorecard.ground.values import dataclass
 
 Better = Literal["higher", "lower", "within"]
@@ -174,31 +176,30 @@ def _aim(
     if isinstance(aim, Relative):
         if compared is None:
             return None
-        return compared + (aim.change if aim.points else aim.change * abs(compared))
+        return moved(compared, aim.change, share=not aim.points)
     if isinstance(aim, FromSource):
         return None if looked_up is None else looked_up[0]
     return aim
 
 
 def _gliding(path: Glide, day: date) -> float:
-    """The value of a glide path on a day: level before it begins and after it ends."""
-    length = (path.by - path.since).days
-    done = 1.0 if length <= 0 else min(1.0, max(0.0, (day - path.since).days / length))
-    return path.end_value if done == 1.0 else path.start_value + (path.end_value - path.start_value) * done
+    """The value of a glide path on a day: level before it begins and after it ends; as on paper, to the nearest float."""
+    length, gone = (path.by - path.since).days, (day - path.since).days
+    if length <= 0 or gone >= length:
+        return path.end_value
+    if gone <= 0:
+        return path.start_value
+    start, end = Fraction(repr(path.start_value)), Fraction(repr(path.end_value))
+    return float(start + (end - start) * Fraction(gone, length))
 
 
 def _tolerated(target: Limit, tolerance: Tolerance | None, better: Better | None) -> Limit | None:
     if tolerance is None or better is None:
         return None
+    by, share = tolerance.amount, tolerance.relative
     if isinstance(target, tuple):
-        low, high = target
-        return low - _distance(low, tolerance), high + _distance(high, tolerance)
-    distance = _distance(target, tolerance)
-    return target - distance if better == "higher" else target + distance
-
-
-def _distance(target: float, tolerance: Tolerance) -> float:
-    return tolerance.amount * (abs(target) if tolerance.relative else 1.0)
+        return moved(target[0], -by, share), moved(target[1], by, share)
+    return moved(target, -by if better == "higher" else by, share)
 
 
 def _sound(limit: Limit | None) -> Limit | None:

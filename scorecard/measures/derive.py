@@ -136,7 +136,7 @@ def _ratio_maker(one: Lowered, per: float) -> Callable[[Sequence[Amount | None]]
         n = int(below) if below >= 0 else None
         if below == 0:
             return Cell(None, above, below, n, NO_BASE)
-        value = finite(above / below * per)
+        value = finite(above * per / below)  # one rounding: 22 of 1000, per 100, are 2.2
         squares = finite(squared(top, _look_at(one.atoms, found))) if scored else None
         return Cell(value, above, below, n, None if value is not None else NOT_FINITE, squares)
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from scorecard.book.durations import seconds
 from scorecard.book.notes import Notes, shown
 from scorecard.ground.errors import did_you_mean
+from scorecard.ground.numbers import hundredth
 from scorecard.ground.yamlfile import YamlList, YamlMap, YamlNode, YamlText
 
 Label = tuple[str, str]
@@ -201,7 +202,7 @@ class Share:
             hint = f"write {text.strip()}%" if number(text) is not None else None
             notes.error(node, f"{named(label)} is '{shown(node)}', expected a share from 0% to 100%", hint)
             return MISSING
-        return value / 100
+        return hundredth(value)
 
     def schema(self) -> dict[str, object]:
         return {"type": "string", "pattern": r"^\d+(\.\d+)?%$", "examples": ["1%", "50%"]}
