@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from scorecard.book.model.metric import Split
 from scorecard.ground.clock import FixedClock
 from scorecard.ground.periods.calendar import Calendar
-from scorecard.measures import sweep
+from scorecard.measures import counting, sweep
 from scorecard.measures.states import once, ranks, settled
 from scorecard.measures.states.layout import coded, days_laid_out
 from scorecard.measures.states.runs import Runs
@@ -78,8 +78,9 @@ def kept(world: World) -> object:
     rows=st.lists(ROW, min_size=1, max_size=40),
     in_hand=st.sampled_from([3, 20, 1000]),
     table_bits=st.sampled_from([1, 18]),
+    shared=st.sampled_from([0, 10**9]),
 )
-def test_it_equals_statements(rows: list[dict[str, object]], in_hand: int, table_bits: int) -> None:
+def test_it_equals_statements(rows: list[dict[str, object]], in_hand: int, table_bits: int, shared: int) -> None:
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(settled, "FROM_ROWS", 0):
         world = World(Path(folder))
         world.now = moment("2026-03-01 12:00")
@@ -90,6 +91,7 @@ def test_it_equals_statements(rows: list[dict[str, object]], in_hand: int, table
             mock.patch.object(sweep, "ROWS_IN_HAND", in_hand),
             mock.patch.object(once, "AT_ONCE", in_hand),
             mock.patch.object(sweep, "TABLE_BITS", table_bits),
+            mock.patch.object(counting, "ROWS_TO_SHARE", shared),
         ):
             measured = world.measure()
             found, cuts = kept(world), {key: dict(series.cuts) for key, series in measured.series.items()}

@@ -5,7 +5,8 @@ What is small is asked for in one statement; where that fails, in halves, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from functools import partial
@@ -44,6 +45,8 @@ from scorecard.warehouse.engine import Engine
 
 ROWS_AT_ONCE = 3_000_000
 """Distinct values and quantiles of more rows than about this are computed in several statements, to bound memory."""
+ROWS_TO_SHARE = 200_000
+"""So many rows and more are worth a second thread."""
 T = TypeVar("T")
 Bounds = list[tuple[datetime, datetime]]
 
@@ -241,19 +244,30 @@ class Counting:
             if bag.source == self.here.source and bag.id not in self.fresh | self.skipped and some:
                 groups.setdefault((bag.time, bag.split), {})[bag] = some
         stretches = self.stretches() if groups else {}
+        sweeps: list[Sweep] = []
         for (axis, split), bags in groups.items() if fused is not None else ():
             slices = slices_for(self.slicing, self.raws, split)
             for few in apart(bags, len(slices) + 1):
                 wanted = {bag: stretches.get(bag, {}) for bag in few}
-                sweep = Sweep(
-                    self.engine, self.here, axis, few, slices, bool(fused), wanted, by_day=self.by_day.get(axis)
+                sweeps.append(
+                    Sweep(self.engine, self.here, axis, few, slices, bool(fused), wanted, by_day=self.by_day.get(axis))
                 )
-                answer = self.attempt(sweep.numbers)
-                if not isinstance(answer, Problem):
-                    self.pending.bags.append(answer[0])
-                    self.settled.take(sweep.windows)
-                    swept.update(bag.id for bag in few if bag not in answer[1])
+        for sweep, answer in self._side_by_side(sweeps):
+            if not isinstance(answer, Problem):
+                self.pending.bags.append(answer[0])
+                self.settled.take(sweep.windows)
+                swept.update(bag.id for bag in sweep.bags if bag not in answer[1])
         return frozenset(swept)
+
+    def _side_by_side(
+        self, sweeps: Sequence[Sweep]
+    ) -> Iterator[tuple[Sweep, tuple[pl.DataFrame, frozenset[Bag]] | Problem]]:
+        """What some passes came to, in their order. Of many rows two go on at once: what one sorts takes one thread."""
+        if len(sweeps) < 2 or self.here.standing.rows < ROWS_TO_SHARE:
+            yield from ((sweep, self.attempt(sweep.numbers)) for sweep in sweeps)
+            return
+        with ThreadPoolExecutor(2, "scorecard-sweep") as pool:
+            yield from zip(sweeps, pool.map(lambda sweep: self.attempt(sweep.numbers), sweeps), strict=True)
 
     def _from_settled(
         self, bags: Sequence[Bag], axis: str, touched: dict[Grain, tuple[Range, ...]], days: frozenset[date]
