@@ -96,6 +96,8 @@ class Keeping:
             return None
         if not self._fits(0):
             return self._end_chain()
+        if went is None and came is None:
+            return None
         log = log_table(self.source.name, columns)
         own = ", ".join(f"{quote(name)} {type_}" for name, type_ in columns.items())
         self.cursor.execute(f"CREATE TABLE IF NOT EXISTS {log} ({GENERATION} BIGINT, {WAS} BOOLEAN, {own})")

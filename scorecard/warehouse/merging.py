@@ -63,7 +63,7 @@ def upsert(
         new = f"SELECT {names} FROM {tables.prepared} WHERE rowid IN (SELECT _other FROM temp._old WHERE _row IS NULL)"
         keeping.changes(own, went, new if seen.new else None, None if seen.new else seen.texts)
     gone = one(cursor, f"DELETE FROM {tables.live} WHERE rowid IN (SELECT _row FROM temp._old WHERE NOT _same)")
-    come = _insert(cursor, tables, plan)
+    come = insert(cursor, tables, plan)
     counts.loaded += come
     touched = replace(touched, added_only=not gone and touched != NOTHING)
     return Change(
@@ -142,7 +142,7 @@ def append(
     if keeping is not None:
         own = own_columns(plan)
         keeping.changes(own, None, f"SELECT {quoted(own)} FROM {tables.prepared}")
-    come = _insert(cursor, tables, plan)
+    come = insert(cursor, tables, plan)
     counts.loaded += come
     touched = replace(touched, added_only=touched != NOTHING)
     return Change(touched, same=not come, came=come, first_days=seen.first_days, newest=seen.newest)
@@ -164,7 +164,8 @@ def own_columns(plan: Plan) -> dict[str, str]:
     return {shape.name: shape.type for shape in sorted(plan.shapes, key=lambda shape: shape.name)}
 
 
-def _insert(cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan) -> int:
+def insert(cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan) -> int:
+    """All prepared rows into the live table. How many."""
     names = quoted(plan.columns)
     return one(cursor, f"INSERT INTO {tables.live} ({names}) SELECT {names} FROM {tables.prepared}")
 

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 import duckdb
@@ -31,6 +32,7 @@ from scorecard.warehouse.holdwords import no_longer_fits
 from scorecard.warehouse.merging import append, upsert
 from scorecard.warehouse.quoting import incoming_table, live_table, quote
 from scorecard.warehouse.records import Counts, Memory, read_memory, with_counts, write_memory
+from scorecard.warehouse.replacing import replace_rows
 from scorecard.warehouse.shaping import Plan
 from scorecard.warehouse.staged import Parked, Staged, drop, held_table, parked_of, take_keys
 from scorecard.warehouse.views import is_view
@@ -76,14 +78,14 @@ class Publication:
         self.keeping: Keeping | None = None
         self.narrowed = False
         self.begun = 0
-        self.there = self.looked_at = self.beside = False
+        self.there = self.told = self.looked_at = self.beside = False
 
     def _look(self) -> dict[str, str] | None:
         """The live table's columns, None where there is none yet: what the memory says is then of no use, nor where an
         external table was shown before. To be asked before the transaction begins."""
         name, memory = self.source.name, self.memory
-        told = memory is not None and memory.standing.definition == definition_of(self.source, self.order.timezone)
-        self.looked_at = not told and is_view(self.cursor, name)  # a table by the same definition cannot be a view
+        self.told = memory is not None and memory.standing.definition == definition_of(self.source, self.order.timezone)
+        self.looked_at = not self.told and is_view(self.cursor, name)  # a table by the same definition cannot be a view
         columns = None if self.looked_at else described(self.cursor, name)
         self.there = columns is not None
         if not self.there:
@@ -181,9 +183,11 @@ class Publication:
             by = self.source.cursor.column if self.source.cursor is not None else None
             change = append(cursor, tables, plan, by, self.counts, self.keeping, self._time(plan))
         else:
-            key, counts = self.source.key, self.counts
-            keeping, time = self.keeping, self._time(plan)
-            change = upsert(cursor, tables, plan, key, counts, full=order.full, said=said, keeping=keeping, time=time)
+            # Where all rows have come by this key, it stands in one of them.
+            unique = self.told and not order.full
+            merge = replace_rows if unique else partial(upsert, full=order.full)
+            key, keeping, time = self.source.key, self.keeping, self._time(plan)
+            change = merge(cursor, tables, plan, key, self.counts, said=said, keeping=keeping, time=time)
         if fitted:
             change.touched, change.same = Touched(everything=True), False
         return change
