@@ -240,4 +240,18 @@ def test_cuts_stay_inside_and_in_order(
 
 
 def _clocks_change(period: Period) -> bool:
-    return period.start.utcoffset() != period.end.utcoffset() or (period.until - period.first).days > 31
+    """Within the period, or at its very midnight: then its first day begins at one o'clock, and so does a cut by the clock."""
+    return (
+        period.start.hour != 0
+        or period.end.hour != 0
+        or period.start.utcoffset() != period.end.utcoffset()
+        or (period.until - period.first).days > 31
+    )
+
+
+def test_a_day_that_begins_at_one_is_compared_by_the_clock() -> None:
+    calendar = Calendar("Asia/Beirut")
+    late = calendar.period(datetime(2028, 3, 26, 12, tzinfo=UTC), "day")
+    assert late.start.isoformat() == "2028-03-26T01:00:00+03:00"
+    earlier = calendar.back(late, 2)
+    assert calendar.cut(late, earlier, late.start + timedelta(hours=2)) == earlier.start + timedelta(hours=3)
