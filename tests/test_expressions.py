@@ -129,6 +129,28 @@ def test_words_of_the_format_are_no_columns() -> None:
     assert expression("rows", "row").columns == frozenset({"rows"})
 
 
+def test_words_that_begin_statements_are_columns_too(caplog: pytest.LogCaptureFixture) -> None:
+    parsed = parse("comment = 'set' and load > 3", "condition")
+    assert parsed.spots == (("comment", 0), ("load", 20))
+    for name, text in (("load", "load - 1"), ("map", "map"), ("if", "2 * if"), ("comment", "comment || 'drop'")):
+        assert expression(text, "row").columns == {name}
+    for name, text in (("execute", "execute like 'x%'"), ("comment", "not comment is null"), ("exists", "exists > 1")):
+        assert expression(text, "condition").columns == {name}
+    assert expression("values / call", "formula").columns == frozenset({"values", "call"})
+    for statement in (
+        "load 'x'",
+        "set a = 1",
+        "copy t to 'x'",
+        "call f(1)",
+        "delete from t",
+        "values (1)",
+        "comment on t",
+    ):
+        with pytest.raises(Refused):
+            expression(statement)
+    assert not caplog.records
+
+
 def test_mean_is_an_average_and_sum_if_keeps_its_name() -> None:
     assert isinstance(expression("mean(a)", "aggregate").tree, exp.Avg)
     tree = expression("SUM_IF(a, b)", "aggregate").tree

@@ -697,6 +697,15 @@ def test_names_that_sql_has_taken_for_itself(house: DuckWarehouse) -> None:
     assert rows_of(house, "order", "limit, window") == [(2, "it's")]
 
 
+@pytest.mark.parametrize("name", ["json", "csv", "parquet", "db", "duckdb"])
+def test_names_that_end_files(house: DuckWarehouse, name: str) -> None:
+    """``main.json`` is a table here, also while there is none yet."""
+    of = source(name, key=["id"], time="at")
+    good(house, of, {"id": ["a"], "at": ["2026-01-01T10:00"]}, "at")
+    good(house, of, {"id": ["b"], "at": ["2026-01-02T10:00"]}, "at")
+    assert rows_of(house, name, "id") == [("a",), ("b",)]
+
+
 def test_secrets_do_not_show_in_a_load(house: DuckWarehouse) -> None:
     from dataclasses import replace
 

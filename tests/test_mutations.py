@@ -94,6 +94,7 @@ WRITTEN: tuple[Mutation, ...] = (
     ("wrong name", "  floor: {show", f"  {MARK}Floor: {{show", "is not allowed"),
     ("wrong name", "  ticket-resolution:\n    title", f"  {MARK}support: {{title: x, owner: Ann Lee}}\n  ticket-resolution:\n    title", "share one name space"),
     ("wrong name", "  orders:\n    kind", f"  {MARK}order:\n    kind", "reserved SQL word"),
+    ("wrong name", "  orders:\n    kind", f"  {MARK}duckdb_tables:\n    kind", "a table of the engine's own"),
     ("unknown name", "parent: operations", f"parent: {MARK}operatons", "did you mean 'operations'"),
     ("unknown name", "    team: support\n    owner", f"    team: {MARK}suport\n    owner", "did you mean 'support'"),
     ("unknown name", "{process: ticket-resolution}]", f"{{process: {MARK}ticket-resolutions}}]", "did you mean 'ticket-resolution'"),

@@ -6,7 +6,6 @@ In trees, ``rows``, ``days`` and ``workdays`` are columns of that name, ``sum_if
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 import sqlglot.expressions as exp
@@ -16,13 +15,11 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from scorecard.book.functions import Kind
 from scorecard.book.outline import Outline
-from scorecard.book.sqltokens import Mistake, token_mistakes
+from scorecard.book.sqltokens import Mistake, stands_as_name, token_mistakes
 from scorecard.book.sqltrees import tree_mistakes
 from scorecard.ground.values import dataclass
 
 _DUCKDB = DuckDB()
-_NAME = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
-_VALUES = {"true", "false", "null", "current_date", "current_time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +35,31 @@ class Judged:
 def judge(text: str, kind: Kind) -> Judged:
     """The text as a tree, or all that is wrong with it."""
     try:
-        tokens = _DUCKDB.tokenize(text)
+        tokens = _tokens(text)
     except SqlglotError:
         return Judged(None, (), (_unfinished(text),))
     if mistakes := tuple(token_mistakes(tokens, text, kind)):
         return Judged(None, (), mistakes)
-    bare = kind in {"row", "condition"} and len(tokens) == 1 and _NAME.fullmatch(text.strip())
-    if bare and text.strip() not in _VALUES:
-        return Judged(
-            exp.column(text.strip()), ((text.strip(), tokens[0].start),)
-        )  # also `comment`, a command elsewhere
-    return _parse_tokens(tokens, text, kind)
+    return _parse_tokens(_named(tokens), text, kind)
+
+
+def _tokens(text: str) -> list[Token]:
+    """The words of the text; the first one too where it is a command elsewhere that would swallow the rest (``show``)."""
+    tokens = _DUCKDB.tokenize(text)
+    if len(tokens) > 1 and tokens[0].token_type in _DUCKDB.tokenizer_class.COMMANDS:
+        rest = tokens[0].start + len(tokens[0].text)
+        return [tokens[0], *_DUCKDB.tokenize(" " * rest + text[rest:])]
+    return tokens
+
+
+def _named(tokens: list[Token]) -> list[Token]:
+    """The words, names among them as names, whatever statements begin with them."""
+    return [
+        Token(TokenType.IDENTIFIER, token.text, token.line, token.col, token.start, token.end, token.comments)
+        if stands_as_name(token, tokens[place + 1] if place + 1 < len(tokens) else None)
+        else token
+        for place, token in enumerate(tokens)
+    ]
 
 
 def tree_of(text: str, kind: Kind) -> exp.Expression:
@@ -105,6 +116,7 @@ def _parse_tokens(tokens: list[Token], text: str, kind: Kind) -> Judged:
         identifier = column.this
         if isinstance(identifier, exp.Identifier):
             identifier.set("this", identifier.name.lower())
+            identifier.set("quoted", False)  # as every other name
             spots.append((identifier.name, int(identifier.meta.get("start", 0))))
     spots.sort(key=lambda spot: spot[1])
     return Judged(tree, tuple(spots), tuple(tree_mistakes(tree, tokens, kind)))

@@ -42,6 +42,21 @@ _CLOCKS = frozenset(
     {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "current_user", "now", "today"}
 )
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_NO_NAMES = frozenset({
+    "between", "escape", "exclude", "glob", "ilike", "interval", "is", "isnull", "like", "notnull", "regexp", "rlike", "xor",
+}) | RESERVED | _OPERATORS | _CLOCKS  # fmt: skip
+_QUOTED = frozenset({TokenType.STRING, TokenType.IDENTIFIER})
+_GOES_ON = frozenset({"and", "or", "not", "in", "between", "like", "ilike", "when", "then", "else", "end", "is", "as"})
+
+
+def stands_as_name(token: Token, after: Token | None) -> bool:
+    """Whether a word that begins a statement elsewhere (``comment``, ``load``, ``set``) is a column's or metric's name here: what
+    follows goes on with the expression, or ends it."""
+    if token.token_type in _QUOTED or token.text.lower() in _NO_NAMES or not _WORD.fullmatch(token.text):
+        return False
+    if after is None or (after.token_type in _PLAIN and after.token_type not in {TokenType.L_PAREN, TokenType.NUMBER}):
+        return True
+    return after.text.lower() in _GOES_ON and after.token_type not in _QUOTED
 
 
 def token_mistakes(tokens: list[Token], text: str, kind: Kind) -> Iterator[Mistake]:
@@ -111,6 +126,7 @@ def _quoted(token: Token) -> Mistake:
 def _word(token: Token, before: Token | None, after: Token | None, kind: Kind) -> Iterator[Mistake]:
     word = token.text.lower()
     called = after is not None and after.token_type == TokenType.L_PAREN
+    begins = before is not None and before.token_type == TokenType.SEMICOLON
     typed = before is not None and (before.token_type == TokenType.DCOLON or before.token_type == TokenType.ALIAS)
     if typed:
         if word not in TYPES:
@@ -119,7 +135,7 @@ def _word(token: Token, before: Token | None, after: Token | None, kind: Kind) -
                 f"unknown type '{token.text}'",
                 did_you_mean(word, TYPES) or f"one of {', '.join(sorted(TYPES))}",
             )
-    elif word in _STATEMENTS:
+    elif word in _STATEMENTS and (begins or not stands_as_name(token, after)):
         hint = "one expression over one source; sources meet in formulas over metrics"
         yield Mistake(token.start, f"'{token.text}' is not allowed", hint)
     elif word in {"over", "filter"} and called:

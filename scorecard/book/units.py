@@ -6,7 +6,7 @@ import re
 
 from scorecard.book.notes import Notes, shown
 from scorecard.book.shapes.scalars import number, number_hint
-from scorecard.ground.numbers import hundredth
+from scorecard.ground.paper import hundredth
 from scorecard.ground.yamlfile import YamlNode, YamlText
 from scorecard.judgement.targets import Tolerance
 

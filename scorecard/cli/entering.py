@@ -11,7 +11,7 @@ import click
 from scorecard.cli.doors import opened, session_of
 from scorecard.cli.output import print_json
 from scorecard.ground.errors import Problem, Refused
-from scorecard.ground.numbers import hundredth
+from scorecard.ground.paper import hundredth
 
 if TYPE_CHECKING:
     from scorecard.book.model.metric import Metric

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
-from functools import lru_cache
 
 NOTHING = "–"
 """What stands where there is no number."""
@@ -55,21 +54,6 @@ def print_against(
             break
     places = 0 if decimals is None else decimals + more
     return tuple(_written(number, places, decimals) + behind for number in shown)
-
-
-def hundredth(number: float) -> float:
-    """Per cent as a share, as written: 8.2 → 0.082, where a division of floats gives 0.08199999999999999."""
-    return float(Decimal(repr(float(number))).scaleb(-2, _WIDE))
-
-
-@lru_cache(maxsize=10_000)
-def moved(number: float, by: float, share: bool) -> float:
-    """A number moved by a distance, or by a ``share`` of its own size, as on paper: 70 and a tenth of it are 77, not the
-    77.00000000000001 of floats, which a value of 77 would miss."""
-    if not (math.isfinite(number) and math.isfinite(by)):
-        return number + by
-    start, distance = Decimal(repr(float(number))), Decimal(repr(float(by)))
-    return float(_WIDE.add(start, _WIDE.multiply(distance, abs(start)) if share else distance))
 
 
 def _exact(number: float, percent: bool) -> Decimal:

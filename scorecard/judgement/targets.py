@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import date
-from fractions import Fraction
 from typing import Literal
 
 from scorecard.ground.errors import Place
-from scorecard.ground.numbers import moved
+from scorecard.ground.paper import moved, part_way
 from scorecard.ground.values import dataclass
 
 Better = Literal["higher", "lower", "within"]
@@ -183,14 +182,13 @@ def _aim(
 
 
 def _gliding(path: Glide, day: date) -> float:
-    """The value of a glide path on a day: level before it begins and after it ends; as on paper, to the nearest float."""
+    """The value of a glide path on a day: level before it begins and after it ends."""
     length, gone = (path.by - path.since).days, (day - path.since).days
     if length <= 0 or gone >= length:
         return path.end_value
     if gone <= 0:
         return path.start_value
-    start, end = Fraction(repr(path.start_value)), Fraction(repr(path.end_value))
-    return float(start + (end - start) * Fraction(gone, length))
+    return part_way(path.start_value, path.end_value, gone, length)
 
 
 def _tolerated(target: Limit, tolerance: Tolerance | None, better: Better | None) -> Limit | None:

@@ -59,11 +59,12 @@ class Tables:
 def described(cursor: duckdb.DuckDBPyConnection, source: str) -> dict[str, str] | None:
     """What ``live_columns`` gives, whatever the number of tables; None also for a view of what is gone.
 
-    Within a transaction only of a table that is there: a miss aborts it.
+    Within a transaction only of a table that is there: a miss aborts it. A missing table called ``json`` or ``db`` is
+    taken for the file ``main.json``, which nobody here may open.
     """
     try:
         rows = cursor.execute(f"DESCRIBE {live_table(source)}").fetchall()
-    except (duckdb.CatalogException, duckdb.BinderException):
+    except (duckdb.CatalogException, duckdb.BinderException, duckdb.PermissionException):
         return None
     return {row[0]: row[1] for row in rows}
 

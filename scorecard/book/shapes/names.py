@@ -12,6 +12,13 @@ from scorecard.book.notes import Notes, shown
 from scorecard.book.shapes.scalars import MISSING, Label, named, text_of
 from scorecard.ground.yamlfile import YamlList, YamlNode, YamlText
 
+ENGINES_OWN = frozenset({
+    "duckdb_columns", "duckdb_constraints", "duckdb_databases", "duckdb_indexes", "duckdb_logs", "duckdb_schemas",
+    "duckdb_tables", "duckdb_types", "duckdb_views", "pragma_database_list", "sqlite_master", "sqlite_schema",
+    "sqlite_temp_master", "sqlite_temp_schema",
+})  # fmt: skip
+"""Names of the engine's own tables: no source can have one of them."""
+
 
 @dataclass(eq=False, repr=False)
 class PersonShape:
@@ -86,6 +93,9 @@ def check_name(node: YamlText, what: str, notes: Notes, *, dashes: bool) -> bool
         return False
     if not dashes and text in RESERVED:
         notes.error(node, f"the {what} name '{text}' is a reserved SQL word", f"write {text}_ or another name")
+        return False
+    if what == "source" and text in ENGINES_OWN:
+        notes.error(node, f"the source name '{text}' is that of a table of the engine's own", f"write {text}_")
         return False
     if dashes and text == ORGANIZATION:
         notes.error(node, f"the {what} name '{ORGANIZATION}' is the organisation's own", "choose another name")

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from scorecard.book.durations import seconds
 from scorecard.book.notes import Notes, shown
 from scorecard.ground.errors import did_you_mean
-from scorecard.ground.numbers import hundredth
+from scorecard.ground.paper import hundredth
 from scorecard.ground.yamlfile import YamlList, YamlMap, YamlNode, YamlText
 
 Label = tuple[str, str]
