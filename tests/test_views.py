@@ -391,6 +391,13 @@ def test_the_data_page_puts_trouble_first_and_accounts_for_rows(board: Board) ->
     assert page(board, "/data")["when"] is None
 
 
+def test_what_to_do_about_a_failing_source_is_said_once(board: Board) -> None:
+    failing = next(s for s in board.sources if s.name == "ledger")
+    said = replace(failing, problem=f"no file at gone.csv ({failing.hint})")
+    shown = page(replace(board, sources=(said,)), "/data")["body"]["sources"][0]
+    assert (shown["problem"], shown["hint"]) == ("no file at gone.csv", failing.hint)
+
+
 def test_a_bad_book_on_disk_is_said_on_every_page() -> None:
     wrong = Problem("unknown key 'targt' in metric 'csat'", Place("metrics.yaml", 41, 13), "did you mean 'target'?")
     bad = northwind.board(notices=(wrong,))

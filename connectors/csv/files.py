@@ -61,7 +61,7 @@ def find_files(request: Pull) -> list[Path]:
         base, pattern = request.folder.joinpath(*parts[:magic]), str(Path(*parts[magic:]))
         found = sorted(path for path in base.glob(pattern) if not path.is_dir() and not path.name.startswith("."))
     if not found:
-        hint = f"paths are relative to {request.folder}"
+        hint = f"paths are relative to {request.folder.resolve()}"
         raise SourceFailed(f"no file at {written}", hint=hint)
     return [may_read(path, request) for path in found]
 

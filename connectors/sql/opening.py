@@ -170,7 +170,9 @@ def _sqlite(request: Pull, url: URL) -> Engine:
         )
     path = request.folder / url.database
     if not path.exists():
-        raise SourceFailed(f"no SQLite file at {url.database}", hint=f"paths are relative to {request.folder}")
+        raise SourceFailed(
+            f"no SQLite file at {url.database}", hint=f"paths are relative to {request.folder.resolve()}"
+        )
     real = may_read(path, request).resolve()
     if real.stat().st_size == 0:
         raise SourceFailed(f"the SQLite file {url.database} is empty", hint="it has no tables yet")

@@ -58,7 +58,7 @@ def _source(
     zone = board.book.organization.timezone
     declared = board.book.sources.get(state.name)
     status, said = _standing(state, now)
-    problem = state.problem and local_moments(state.problem, zone, now)
+    problem = state.problem and local_moments(state.problem.removesuffix(f" ({state.hint})"), zone, now)
     used = [m for m in board.book.metrics.values() if m.source == state.name]
     return {
         "name": state.name,
