@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scorecard.book.model.source import ColumnType
+from scorecard.warehouse import replacing
 from scorecard.warehouse.duck import DuckWarehouse
 from scorecard.warehouse.engine import NOTHING
 from tests.amounts import times
@@ -29,9 +30,35 @@ def house(tmp_path: Path) -> Iterator[DuckWarehouse]:
     warehouse.close()
 
 
-@settings(max_examples=times(5), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(loads=st.lists(st.dictionaries(KEY, ROW, min_size=2, max_size=6), min_size=4, max_size=6))
-def test_a_load_does_what_a_dictionary_would(house: DuckWarehouse, loads: list[dict[Key, Row]]) -> None:
+def test_rows_that_lie_further_back_are_found_too(house: DuckWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most keys stand in the latest rows, so that these are looked at first: one changed and one the same lie before them."""
+    monkeypatch.setattr(replacing, "LATEST", 4)
+    of = source(key=["id"], time="at", columns={"id": "text", "n": "integer", "at": "timestamp"})
+    at = [f"2026-01-0{n} 10:00:00" for n in range(1, 8)]
+    good(house, of, {"id": list("abcdef"), "n": range(6), "at": at[:6]}, "at")
+    done, touched = good(
+        house,
+        of,
+        {"id": list("fedcbag"), "n": [9, 4, 9, 9, 1, 9, 9], "at": [at["abcdefg".index(i)] for i in "fedcbag"]},
+        "at",
+    )
+    assert (done.loaded, done.unchanged) == (5, 2)
+    assert rows_of(house, columns="id, n") == list(zip("abcdefg", [9, 1, 9, 9, 4, 9, 9], strict=True))
+    assert touched.days == {"at": {day(f"2026-01-0{n}") for n in (1, 3, 4, 6, 7)}}
+    again, touched = good(house, of, {"id": list("gfa"), "n": [9, 9, 9], "at": [at[6], at[5], at[0]]}, "at")
+    assert (again.outcome, again.unchanged, touched) == ("unchanged", 3, NOTHING)
+
+
+@settings(max_examples=times(4), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    latest=st.sampled_from([0, 1, 2, 200_000]),
+    loads=st.lists(st.dictionaries(KEY, ROW, min_size=2, max_size=6), min_size=4, max_size=6),
+)
+def test_a_load_does_what_a_dictionary_would(
+    house: DuckWarehouse, monkeypatch: pytest.MonkeyPatch, latest: int, loads: list[dict[Key, Row]]
+) -> None:
+    """Wherever in the table the rows lie: ``latest`` so many of them are looked at first."""
+    monkeypatch.setattr(replacing, "LATEST", latest)
     name = f"t{house.loads(limit=1)[0].id if house.loads(limit=1) else 0}"
     kinds: dict[str, ColumnType] = {"g": "text", "n": "integer", "at": "timestamp", "v": "text", "gone": "text"}
     of = source(name, key=["g", "n"], time="at", deleted="gone", columns=kinds)

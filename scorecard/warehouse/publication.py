@@ -184,8 +184,10 @@ class Publication:
             change = append(cursor, tables, plan, by, self.counts, self.keeping, self._time(plan))
         else:
             # Where all rows have come by this key, it stands in one of them.
-            unique = self.told and not order.full
-            merge = replace_rows if unique else partial(upsert, full=order.full)
+            if self.told and self.memory is not None and not order.full:
+                merge = partial(replace_rows, rows=self.memory.standing.rows)
+            else:
+                merge = partial(upsert, full=order.full)
             key, keeping, time = self.source.key, self.keeping, self._time(plan)
             change = merge(cursor, tables, plan, key, self.counts, said=said, keeping=keeping, time=time)
         if fitted:

@@ -23,6 +23,8 @@ from scorecard.warehouse.shaping import Plan
 
 WENT = "temp._went"
 """The rows that go, as they were."""
+LATEST = 200_000
+"""So many rows at the end of a table are looked at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +47,27 @@ def replace_rows(
     said: int = 0,
     keeping: Keeping | None = None,
     time: str | None = None,
+    rows: int = 0,
 ) -> Change:
-    """New keys are added, differing rows replaced, equal ones counted. The rest is as in ``merging.upsert``."""
+    """New keys are added, differing rows replaced, equal ones counted. ``rows``: how many the live table has. The rest is as in
+    ``merging.upsert``."""
     own = own_columns(plan)
     kept = keeping is not None and not keeping.noted
     images = list(dict.fromkeys([*key, *(own if kept else ()), *plan.days, *([time] if time else [])]))
-    replaced = _take_out(cursor, tables, plan, key, images)
+    left, parts = _parts(cursor, tables, key, rows)
+    for nth, part in enumerate(parts):
+        left -= _take_out(cursor, tables, plan, key, images, part, first=not nth)
+        if left:
+            counts.unchanged += (equal := _drop_equal(cursor, tables, key, part))
+            left -= equal
+        if not left:
+            break
     hit = _take_out_deleted(cursor, tables, key, images) if said else 0
     counts.removed, counts.loaded, counts.unchanged = hit, counts.loaded + hit, counts.unchanged + said - hit
     texts = [name for name, type_ in own.items() if kept and type_ == "VARCHAR"]
     came, went = _sides(cursor, tables.prepared, plan, time, texts)
-    if came.rows > replaced and (equal := _drop_equal(cursor, tables, key)):
-        counts.unchanged += equal
-        came, went = _sides(cursor, tables.prepared, plan, time, texts)
     if keeping is not None:
-        _keep(tables, key, own, keeping, went, new=came.rows > replaced)
+        _keep(tables, key, own, keeping, went, new=bool(left))
     counts.loaded += insert(cursor, tables, plan)
     days = {axis: came.days[axis] | went.days[axis] for axis in plan.axes}
     return Change(
@@ -73,18 +81,41 @@ def replace_rows(
     )
 
 
+def _parts(
+    cursor: duckdb.DuckDBPyConnection, tables: Tables, key: Sequence[str], rows: int
+) -> tuple[int, tuple[str, ...]]:
+    """How many rows are prepared, and conditions on the live ones ``l`` that part them, in the order to look for keys in.
+
+    What has changed lately, and what an overlapping pull brings again, stands at the end of the table. Where most of the keys
+    are there, only the others are looked for in all the rest: none of it is read where their keys are new ones.
+    """
+    names, last = quoted(key), max(rows - LATEST, 0)
+    if not last:
+        return one(cursor, f"SELECT count(*) FROM {tables.prepared}"), ("TRUE",)
+    counted = f"SELECT count(*) FROM {tables.live} l JOIN {tables.prepared} p USING ({names}) WHERE l.rowid >= {last}"
+    ((total, there),) = cursor.execute(f"SELECT (SELECT count(*) FROM {tables.prepared}), ({counted})").fetchall()
+    return total, (f"l.rowid >= {last}", f"l.rowid < {last}") if 2 * there > total else ("TRUE",)
+
+
 def _take_out(
-    cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan, key: Sequence[str], images: Sequence[str]
-) -> int:
-    """The live rows that have the key of a prepared one and differ from it go to WENT. How many."""
-    match = " AND ".join(f"l.{quote(name)} = p.{quote(name)}" for name in key)
+    cursor: duckdb.DuckDBPyConnection, tables: Tables, plan: Plan, key: Sequence[str], images: Sequence[str], part: str,
+    *, first: bool,
+) -> int:  # fmt: skip
+    """The live rows of a part that have the key of a prepared one and differ from it go to WENT. How many."""
     names = [name for name in plan.names if name not in key]
     differs = " OR ".join(f"l.{quote(n)} IS DISTINCT FROM p.{quote(n)}" for n in names) or "FALSE"
-    return one(
-        cursor,
-        f"CREATE OR REPLACE TEMP TABLE {WENT.removeprefix('temp.')} AS WITH gone AS (DELETE FROM {tables.live} l "
-        f"USING {tables.prepared} p WHERE {match} AND ({differs}) RETURNING {quoted(images, 'l.')}) SELECT * FROM gone",
+    match = " AND ".join(f"l.{quote(name)} = p.{quote(name)}" for name in key)
+    looked_for = (
+        tables.prepared if first else f"(SELECT * FROM {tables.prepared} ANTI JOIN {WENT} USING ({quoted(key)}))"
     )
+    gone = (
+        f"WITH gone AS (DELETE FROM {tables.live} l USING {looked_for} p "
+        f"WHERE {part} AND {match} AND ({differs}) RETURNING {quoted(images, 'l.')})"
+    )
+    if first:
+        name = WENT.removeprefix("temp.")
+        return one(cursor, f"CREATE OR REPLACE TEMP TABLE {name} AS {gone} SELECT * FROM gone")
+    return one(cursor, f"{gone} INSERT INTO {WENT} SELECT * FROM gone")
 
 
 def _take_out_deleted(
@@ -99,11 +130,11 @@ def _take_out_deleted(
     )
 
 
-def _drop_equal(cursor: duckdb.DuckDBPyConnection, tables: Tables, key: Sequence[str]) -> int:
-    """Prepared rows whose key is still in the live table are there as they are. How many."""
+def _drop_equal(cursor: duckdb.DuckDBPyConnection, tables: Tables, key: Sequence[str], part: str) -> int:
+    """Prepared rows whose key is still in a part of the live table are there as they are. How many."""
     names = quoted(key)
     left = f"(SELECT rowid AS _id, {names} FROM {tables.prepared} ANTI JOIN {WENT} USING ({names}))"
-    equal = f"SELECT p._id FROM {tables.live} l JOIN {left} p USING ({names})"
+    equal = f"SELECT p._id FROM {tables.live} l JOIN {left} p USING ({names}) WHERE {part}"
     return one(cursor, f"DELETE FROM {tables.prepared} WHERE rowid IN ({equal})")
 
 
