@@ -196,3 +196,17 @@ def test_a_load_that_failed_is_said_and_a_broken_row_is_shown_as_written() -> No
     assert orders["groups"][0]["first"][0] == {
         "place": "", "line": "record 3", "written": '{"n":"x","m":"y…', "cells": [], "said": cut.reason,
     }  # fmt: skip
+
+
+def test_rows_of_a_load_that_waits_are_not_why_it_waits() -> None:
+    board = northwind.board()
+    row = QuarantineRow(7, "a.csv", 3, "column 'n': 'x' is not a double", "x", '{"n":"x"}')
+    groups = tuple(QuarantineGroup("column 'n' is not a double", "n", 1, of, (row,)) for of in (7, None))
+    states = tuple(
+        replace(s, quarantine=Quarantine(1, 2, groups), outcome="held") if s.name == "orders" else s
+        for s in board.sources
+    )
+    orders = next(s for s in rows_put_aside(replace(board, sources=states)) if s["source"] == "orders")
+    assert orders["said"] == "1 row not taken into its table"
+    assert orders["status"] == "amber"
+    assert [group["counted"] for group in orders["groups"]] == ["1 row of the load that waits", "1 row"]

@@ -132,7 +132,7 @@ class QuarantineRow:
 
 @dataclass(frozen=True, slots=True)
 class QuarantineGroup:
-    """Rows put aside for one reason: how many, and the first of them. ``failed``: the load that failed because of them."""
+    """Rows put aside for one reason: how many, and the first of them. ``failed``: the load that has failed, or waits, with them."""
 
     kind: str
     column: str | None
@@ -320,7 +320,7 @@ class Engine(Protocol):
         ...
 
     def quarantines(self, failed: Sequence[int] = ()) -> Mapping[str, Quarantine]:
-        """Per source the rows that its table lacks, and those for which one of the ``failed`` loads failed."""
+        """Per source the rows that its table lacks, and those of the ``failed`` loads, which have failed or wait."""
         ...
 
     def table(self, source: str) -> str:

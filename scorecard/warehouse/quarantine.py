@@ -182,7 +182,7 @@ def forget_quarantine(cursor: duckdb.DuckDBPyConnection, before: int) -> None:
 
 
 def read_quarantines(cursor: duckdb.DuckDBPyConnection, failed: Iterable[int]) -> Mapping[str, Quarantine]:
-    """Per source the rows that are missing from its table, and those for which one of the ``failed`` loads failed."""
+    """Per source the rows that are missing from its table, and those of the ``failed`` loads, which have failed or wait."""
     rows = cursor.execute(
         f"""SELECT source, of_failed, sort_of, column_name, n, load, file, line, reason, value, text FROM (
              SELECT *, gone_by IS NOT NULL AS of_failed, coalesce(kind, reason) AS sort_of,

@@ -26,7 +26,8 @@ def rows_put_aside(board: Board) -> list[dict[str, Any]]:
 
 
 def _source(state: SourceState, declared: Source | None) -> dict[str, Any]:
-    found, failed = state.quarantine, any(group.failed is not None for group in state.quarantine.groups)
+    found, waits = state.quarantine, state.outcome == "held"
+    failed = not waits and any(group.failed is not None for group in found.groups)
     said = [f"{counted(found.missing, 'row')} not taken into its table"] if found.missing else []
     if failed:
         said.append("the last load failed because of these rows: nothing was changed")
@@ -40,11 +41,12 @@ def _source(state: SourceState, declared: Source | None) -> dict[str, Any]:
 
 
 def _group(group: QuarantineGroup, state: SourceState, declared: Source | None) -> dict[str, Any]:
+    unread, waits = group.failed is not None, state.outcome == "held"
     return {
         "why": _said(group.kind),
         "rows": plain(group.rows),
-        "counted": counted(group.rows, "row"),
-        "status": "red" if group.failed is not None else "amber",
+        "counted": counted(group.rows, "row") + (" of the load that waits" if unread and waits else ""),
+        "status": "red" if unread and not waits else "amber",
         "advice": advice(group, state.kind),
         "more": group.rows - len(group.first),
         "command": f"scorecard loads {state.name} --rows",
