@@ -56,7 +56,7 @@ TEN = {"id": range(10), "n": range(10)}
         (
             Check("sql", text="drop table tickets"),
             {"id": [1], "n": [1]},
-            "only a statement that begins with select is run",
+            "only a statement that begins with select or with is run",
         ),
         (
             Check("sql", text="select true; drop table tickets"),
@@ -92,6 +92,7 @@ def test_checks_that_hold_let_the_load_in_and_all_failing_ones_are_told_at_once(
         Check("not_null", ("id",)),
         Check("unique", ("id",)),
         Check("sql", text="SELECT count(*) = 0 FROM tickets WHERE n < 0 -- none"),
+        Check("sql", text="with few as (select * from tickets where n > 4) select count(*) > 0 from few"),
     ]
     good(house, source(key=["id"], checks=checks), TEN)
     good(house, source("other", checks=[Check("sql", text="select (select count(*) from tickets) = 10")]), {"x": [1]})

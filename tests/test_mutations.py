@@ -152,6 +152,8 @@ WRITTEN: tuple[Mutation, ...] = (
     ("sql", "p90: first_reply_at - created_at", f"p90: minutes{MARK}; {MARK}drop", "without ';'"),
     ("sql", "formula: tickets_resolved / tickets_created", f"formula: tickets_resolved / {MARK}lag(tickets_created)", "did you mean 'previous'"),
     ("sql", 'sql: "select count(*) = 0 from tickets where minutes < 0"', f'sql: "select count(*) = 0 from {MARK}read_csv(\'x\')"', "read loaded tables only"),
+    ("sql", 'sql: "select count(*) = 0 from tickets where minutes < 0"', f'sql: "select count(*) = 0 from {MARK}tickts"', "did you mean 'tickets'"),
+    ("sql", "query: select * from orders where", f"query: {MARK}delete from orders where", "begins with DELETE"),
     # paths, environment, cursors
     ("path", "path: data/tickets.csv", f"path: {MARK}../tickets.csv", "leaves the folder"),
     ("path", "path: data/tickets.csv", f"path: {MARK}/etc/passwd", "leaves the folder"),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-
-from connectors.contract import SourceFailed
+from dataclasses import dataclass, field
 
 PARTS = re.compile(
     r"""
@@ -27,8 +26,19 @@ PARTS = re.compile(
 )
 BEGINNINGS = {"select", "with", "values", "table"}
 WRITING = {"insert", "update", "delete", "merge", "truncate", "drop", "alter", "create", "grant", "attach", "copy"}
+READS_ONLY = "a source only reads: write one SELECT"
 INTO_FILES = {"outfile", "dumpfile"}
 """MySQL's SELECT INTO OUTFILE changes no data, so that no read-only transaction stops it."""
+
+
+@dataclass(slots=True)
+class Statement:
+    """A query as it is read: what is sent, whether it uses ``:cursor``, and (what is wrong, hint) where something is."""
+
+    written: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    uses: bool = False
+    wrong: tuple[str, str] | None = None
 
 
 def prepare_statement(query: str, *, has_cursor: bool) -> tuple[str, bool]:
@@ -36,52 +46,64 @@ def prepare_statement(query: str, *, has_cursor: bool) -> tuple[str, bool]:
 
     Raises SourceFailed: empty, more than one statement, anything but a SELECT, ``:cursor`` without a cursor.
     """
-    written: list[str] = []
-    words: list[str] = []
-    ended = uses = False
-    bracket = False
+    from connectors.contract import SourceFailed  # with pyarrow, which a look at the text does not need
+
+    read = _read(query)
+    if read.wrong is not None:
+        raise SourceFailed(f"the query {read.wrong[0]}", hint=read.wrong[1])
+    if read.uses and not has_cursor:
+        hint = "add cursor: {column: ...}, or take :cursor out of the query"
+        raise SourceFailed("the query uses :cursor, and the source declares no cursor", hint=hint)
+    return "".join(read.written), read.uses
+
+
+def statement_mistake(query: str) -> tuple[str, str] | None:
+    """(what is wrong with the query, hint), to be read behind its name; None where it is one SELECT."""
+    return _read(query).wrong
+
+
+def _read(query: str) -> Statement:
+    read = Statement()
+    ended = bracket = False
     for match in PARTS.finditer(query.strip()):
         kind, text = match.lastgroup, match.group()
         if kind == "tag":
             kind = "aside"
         comment = kind == "aside" and text.startswith(("--", "/*"))
         if ended and not comment and text.strip():
-            raise SourceFailed(
-                "the query holds more than one statement", hint="write one SELECT; joins and WITH are fine"
-            )
+            read.wrong = "holds more than one statement", "write one SELECT; joins and WITH are fine"
+            return read
         if kind == "end":
             ended = True
             continue
         if kind == "word":
             word = text.lower()
             if bracket and word in WRITING:
-                raise SourceFailed(
-                    f"the query would change data ({word.upper()})", hint="a source only reads: write one SELECT"
-                )
+                read.wrong = _writing(word)
+                return read
             if word in INTO_FILES:
-                raise SourceFailed(
-                    "the query would write a file (INTO OUTFILE)", hint="a source only reads: write one SELECT"
-                )
-            words.append(word)
+                read.wrong = "would write a file (INTO OUTFILE)", READS_ONLY
+                return read
+            read.words.append(word)
         bracket = text == "(" or (bracket and (comment or not text.strip()))
         if kind == "name" and text.lower() == ":cursor":
-            uses = True
-            written.append(":cursor")
+            read.uses = True
+            read.written.append(":cursor")
         else:
-            written.append(text.replace(":", "\\:"))
-    first = next(iter(words), None)
-    if first is None:
-        raise SourceFailed("query: missing", hint="write one SELECT")
-    if first not in BEGINNINGS:
-        raise SourceFailed(f"the query begins with {first.upper()}", hint="a source only reads: write one SELECT")
-    main = next(
-        (word for word in words if word in {"select", "values", "table", "insert", "update", "delete", "merge"}), None
-    )
-    if main in WRITING:
-        raise SourceFailed(
-            f"the query would change data ({main.upper()})", hint="a source only reads: write one SELECT"
-        )
-    if uses and not has_cursor:
-        hint = "add cursor: {column: ...}, or take :cursor out of the query"
-        raise SourceFailed("the query uses :cursor, and the source declares no cursor", hint=hint)
-    return "".join(written), uses
+            read.written.append(text.replace(":", "\\:"))
+    read.wrong = _beginning(read.words)
+    return read
+
+
+def _beginning(words: list[str]) -> tuple[str, str] | None:
+    if not words:
+        return "is missing", "write one SELECT"
+    if words[0] not in BEGINNINGS:
+        return f"begins with {words[0].upper()}", READS_ONLY
+    does = {"select", "values", "table", "insert", "update", "delete", "merge"}
+    main = next((word for word in words if word in does), None)
+    return _writing(main) if main in WRITING else None
+
+
+def _writing(word: str | None) -> tuple[str, str]:
+    return f"would change data ({(word or '').upper()})", READS_ONLY

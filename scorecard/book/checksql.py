@@ -41,6 +41,7 @@ def read_check(node: YamlText, owner: str, notes: Notes) -> str:
             node, f"'sql' of a check of {owner} is no SELECT", "write one SELECT that gives true when all is well"
         )
         return text
+    made = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     for found in tree.walk():
         if isinstance(found, exp.Table) and not isinstance(found.this, exp.Identifier):
             notes.error(
@@ -54,6 +55,8 @@ def read_check(node: YamlText, owner: str, notes: Notes) -> str:
                 f"'sql' of a check of {owner} reads the file '{found.name}'",
                 "read loaded tables only",
             )
+        elif isinstance(found, exp.Table) and found.db in {"", "main"} and found.name.lower() not in made:
+            notes.refer(_place(node, found, shift), "source", found.name.lower())
     return text
 
 

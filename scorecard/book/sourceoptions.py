@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from connectors.sql.statement import statement_mistake
 from scorecard.book.files import Entry
 from scorecard.book.notes import Notes, shown
 from scorecard.book.paths import inside
@@ -65,6 +66,8 @@ def read_options(
         _check_external(options["table"], fields, notes)
     if kind == "sql" and "url" in options:
         _check_database(options, fields, notes)
+    if kind == "sql" and "query" in options and (wrong := statement_mistake(options["query"])) is not None:
+        notes.error(fields.nodes["query"], f"'query' of {fields.owner} {wrong[0]}", wrong[1])
     options = merged(options, {key: value for key, value in usual.items() if key in names})
     auth = options.get("auth") if isinstance(options.get("auth"), dict) else {}
     if auth and (auth.get("style") == "google" or "private_key" in auth):

@@ -111,6 +111,7 @@ def table_problems(engine: Engine, book: Book) -> list[Problem]:
     from scorecard.book.read import check_columns
     from scorecard.measures.misspelled import misspelled
     from scorecard.measures.run import Meter
+    from scorecard.refresh.conditions import condition_mistakes
     from scorecard.refresh.run import calendar_of
     from scorecard.warehouse.watermarks import definition_of
 
@@ -131,12 +132,13 @@ def table_problems(engine: Engine, book: Book) -> list[Problem]:
     columns = check_columns(same, known)
     lines = {(p.place.file, p.place.line) for p in columns if p.place is not None}
     types = Meter(engine, same, calendar_of(same)).mistakes()
+    conditions = condition_mistakes(engine, book, known.keys())
     spelled = misspelled(engine, same, known)
     # A metric whose column is wrong would only be told a second time that its type is.
     return [
         *said,
         *columns,
-        *(p for p in types if p.place is None or (p.place.file, p.place.line) not in lines),
+        *(p for p in (*types, *conditions) if p.place is None or (p.place.file, p.place.line) not in lines),
         *spelled,
     ]
 

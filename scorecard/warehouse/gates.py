@@ -192,8 +192,8 @@ def _asked_apart(cursor: duckdb.DuckDBPyConnection, source: Source, check: Check
 
 def not_one_select(cursor: duckdb.DuckDBPyConnection, text: str) -> str | None:
     """Why the text is not one SELECT that only reads; None where it is."""
-    if not re.match(r"\s*\(*\s*select\b", text, re.IGNORECASE):
-        return "only a statement that begins with select is run"
+    if not re.match(r"\s*\(*\s*(select|with)\b", text, re.IGNORECASE):
+        return "only a statement that begins with select or with is run"
     try:
         statements = cursor.extract_statements(text)
     except duckdb.Error as error:
