@@ -1,9 +1,9 @@
 """One pass over all rows of a time column for what does not add up, at all grains at once.
 
-The rows come in portions of whole segments of days (``states.layout``), each read once, with only the columns that are needed.
-Values of quantiles are sorted within segments and split values; every period, of the whole and of any slice, is found in some
-of these runs (``states.runs``). Distinct values are sorted period by period (``states.once``). What is held at any time is
-what belongs to periods that are not over yet.
+The rows come in portions of whole segments of days (``states.layout``), each read once, mostly as the numbers by which they are
+sorted (``states.keys``). Values of quantiles are sorted within segments and split values; every period, of the whole and of any
+slice, is found in some of these runs (``states.runs``). Distinct values are sorted period by period (``states.once``). What is
+held at any time is what belongs to periods that are not over yet.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from scorecard.measures.plan import Bag
 from scorecard.measures.ranges import Range, column, day_literal, day_of, joined, until_moment, within
 from scorecard.measures.slices import Slice
 from scorecard.measures.sql import ROWS, literal
+from scorecard.measures.states.keys import Decimals, decimals_of
 from scorecard.measures.states.layout import Coded, Days, coded, day_at, days_laid_out
 from scorecard.measures.states.once import Once
-from scorecard.measures.states.rows import Slices, guarded
+from scorecard.measures.states.reading import Columns, Reading
+from scorecard.measures.states.rows import Slices
 from scorecard.measures.states.runs import Runs
 from scorecard.measures.states.settled import Around, Asked, Most, Place
-from scorecard.measures.states.sorting import Portion, cells_sorted
 from scorecard.measures.states.stretches import Window
 from scorecard.measures.store import BAGS
 from scorecard.warehouse.engine import Engine
@@ -34,6 +35,8 @@ ROWS_IN_HAND = 1_000_000
 """About so many rows are read at once; where many times as many are of one segment, all is left to the engine."""
 MOST_IN_HAND = 16_000_000
 TABLE_BITS = 18
+Sorted = tuple[str, str | None, Sequence[Grain]]
+"""(value, condition, grains) of quantiles."""
 Result = tuple[str, str, date, str, str, int, int, float | None]
 """A row as it is kept (``store.BAGS``), but for the bucket's time."""
 
@@ -52,42 +55,12 @@ def apart(bags: Mapping[Bag, Sequence[Grain]], split_values: int) -> list[dict[B
     return [part for _, part in parts]
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What a portion has besides ``day`` and ``low``: name → SQL. ``flags``: condition → its bit in ``low``; ``numbers``:
-    (value, condition) → (name, the flag where not all of the column counts); ``values``: what is counted once → name."""
-
-    flags: Mapping[str, int]
-    numbers: Mapping[tuple[str, str | None], tuple[str, int | None]]
-    values: Mapping[str, str]
-    sql: Mapping[str, str]
-
-    @classmethod
-    def of(cls, bags: Sequence[Bag]) -> Columns:
-        """The columns for some bags; a value is read once, but where it may only be looked at under a condition."""
-        pairs = dict.fromkeys((b.value, b.condition) for b in bags if b.q is not None)
-        whole = {value: f"v_{n}" for n, value in enumerate(v for v, c in pairs if c is None)}
-        shared = [c for v, c in pairs if c is not None and v in whole]
-        shared += [b.condition for b in bags if b.q is None and b.condition is not None]
-        flags = {c: n for n, c in enumerate(dict.fromkeys(shared))}
-        sql = {name: f"CAST({value} AS DOUBLE)" for value, name in whole.items()}
-        numbers: dict[tuple[str, str | None], tuple[str, int | None]] = {}
-        for n, (value, condition) in enumerate(pairs):
-            if value in whole:
-                numbers[value, condition] = whole[value], None if condition is None else flags[condition]
-            else:
-                numbers[value, condition] = f"g_{n}", None
-                sql[f"g_{n}"] = guarded(f"CAST({value} AS DOUBLE)", condition)
-        values = {value: f"d_{n}" for n, value in enumerate(dict.fromkeys(b.value for b in bags if b.q is None))}
-        return cls(flags, numbers, values, sql | {name: value for value, name in values.items()})
-
-
 @dataclass(slots=True)
 class Sweep:
     """The pass for some bags of one time column and split, each at its grains (no hours). ``fused``: see ``states.ranks``.
 
     ``by_day``: how many rows there are on each day, where that is known. ``stretches``: bag → days from one to before another;
-    what is to be remembered of its quantile in them is then in ``windows``.
+    what is to be remembered of its quantile in them is then in ``windows``. ``decimals``: what is known of columns (SQL).
     """
 
     engine: Engine
@@ -98,6 +71,7 @@ class Sweep:
     fused: bool
     stretches: Asked
     by_day: Mapping[date, int] | None = None
+    decimals: dict[str, Decimals | None] = field(default_factory=dict)
     windows: dict[Place, Mapping[Slice | None, Window]] = field(default_factory=dict)
     _rows: list[Result] = field(default_factory=list)
 
@@ -114,7 +88,7 @@ class Sweep:
         portions = self._portions(days)
         if portions is None:
             return pl.DataFrame(schema=BAGS), frozenset(self.bags)
-        counting = self._counting(days, code)
+        counting = self._counting(days, code, portions)
         left = frozenset(b for b in self.bags if b.q is None and (b.value, self.bags[b]) not in counting)
         mine = [bag for bag in self.bags if bag not in left]
         if mine:
@@ -149,7 +123,9 @@ class Sweep:
         asked = joined(some for found in self.stretches.values() for some in found)
         return [(max(a, first), min(b, last)) for a, b in asked if a < last and b > first]
 
-    def _counting(self, days: Days, code: Coded) -> dict[tuple[str, Sequence[Grain]], Once]:
+    def _counting(
+        self, days: Days, code: Coded, portions: Sequence[tuple[int, int]]
+    ) -> dict[tuple[str, Sequence[Grain]], Once]:
         """How each distinct value is counted (value and grains); not those that are no whole numbers, or too far apart."""
         asked: dict[tuple[str, Sequence[Grain]], dict[str | None, None]] = {}
         for bag, grains in self.bags.items():
@@ -168,7 +144,7 @@ class Sweep:
         found = self.engine.query(f"SELECT {ends} {rows}").row(0)
         spans = {value: (found[2 * n] or 0, found[2 * n + 1] or 0) for n, value in enumerate(whole)}
         made = {
-            (value, grains): Once(*spans[value], code, {g: days.grains[g] for g in grains}, tuple(conditions))
+            (value, grains): Once(*spans[value], code, {g: days.grains[g] for g in grains}, tuple(conditions), portions)
             for (value, grains), conditions in asked.items()
             if value in spans
         }
@@ -183,42 +159,43 @@ class Sweep:
         bags: Sequence[Bag],
         counting: Mapping[tuple[str, Sequence[Grain]], Once],
     ) -> None:
-        sorting: dict[tuple[str, str | None, Sequence[Grain]], list[Bag]] = {}
-        for bag in bags:
-            if bag.q is not None:
-                sorting.setdefault((bag.value, bag.condition, self.bags[bag]), []).append(bag)
-        runs = {
-            place: Runs([bag.q or 0.0 for bag in alike], place[2], days, code, self.fused, self._asked(alike))
-            for place, alike in sorting.items()
-        }  # fmt: skip
-        by_name: dict[str, list[tuple[tuple[str, str | None, Sequence[Grain]], int | None]]] = {}
+        reading = Reading.of(days, portions, code, columns, counting, self._known(columns))
+        states, runs = self._runs(reading, bags)
+        by_name: dict[str, list[tuple[Sorted, int | None]]] = {}
         for place in runs:
             name, flag = columns.numbers[place[:2]]
             by_name.setdefault(name, []).append((place, flag))
         named = {(bag.value, bag.condition, self.bags[bag]): bag.id for bag in bags if bag.q is None}
-        states = {place: [bag.id for bag in alike] for place, alike in sorting.items()}
-        last = len(days.begins) - 1
         for begin, until in portions:
-            sql = self._sql(days, code, columns, self._read(days, begin, until))
-            rows = self.engine.query(sql, many=True)
-            portion = Portion(rows, days.of_day, range(begin, until), code.size, len(columns.flags))
-            for name, alike in by_name.items():
-                cells = cells_sorted(portion, name, tuple(dict.fromkeys(flag for _, flag in alike)))
-                for place, flag in alike:
+            rows = self.engine.query(self._sql(reading, begin, until), many=True)
+            for name, wanted in by_name.items():
+                cells = reading.cells(rows, name, begin)
+                for place, flag in wanted:
                     for grain, day, slice_, n, bad, xs in runs[place].take(cells[flag], until):
                         for state, x in zip(states[place], xs, strict=True):
                             self._keep(state, grain, day, slice_, n, bad, x)
-            for (value, grains), once in counting.items():
-                end = None if until == last else until
-                for grain, day, condition, slice_, n, x in once.take(
-                    portion, columns.values[value], columns.flags, end
-                ):
-                    self._keep(named[value, condition, grains], grain, day, slice_, n, 0, float(x))
-
+            for counted, once in counting.items():
+                for grain in counted[1]:
+                    keys = reading.keys(rows, counted, grain)
+                    for of, day, condition, slice_, n, x in once.take(grain, keys, begin, until):
+                        self._keep(named[counted[0], condition, counted[1]], of, day, slice_, n, 0, float(x))
         for place, one in runs.items():
             for (begun, split), around in one.windows.items():
                 for nth, state in enumerate(states[place]):
                     self.windows[state, begun, split] = {slice_: some[nth] for slice_, some in around.items()}
+
+    def _runs(self, reading: Reading, bags: Sequence[Bag]) -> tuple[dict[Sorted, list[str]], dict[Sorted, Runs]]:
+        """The states of each sorted value, and what finds them."""
+        sorting: dict[Sorted, list[Bag]] = {}
+        for bag in bags:
+            if bag.q is not None:
+                sorting.setdefault((bag.value, bag.condition, self.bags[bag]), []).append(bag)
+        made: dict[Sorted, Runs] = {}
+        for place, alike in sorting.items():
+            qs, packed = [bag.q or 0.0 for bag in alike], reading.packed.get(reading.columns.numbers[place[:2]][0])
+            decimals, asked = None if packed is None else packed[1], self._asked(alike)
+            made[place] = Runs(qs, place[2], reading.days, reading.code, self.fused, asked, decimals)
+        return {place: [bag.id for bag in alike] for place, alike in sorting.items()}, made
 
     def _keep(
         self, state: str, grain: Grain, first: date, slice_: Slice | None, n: int, bad: int, x: float | None
@@ -256,21 +233,30 @@ class Sweep:
         sql = f"SELECT {day} AS day, count(*) AS n FROM {self.here.table} AS {ROWS} WHERE {within(day, ranges)} GROUP BY 1"
         return dict(self.engine.query(sql).rows())
 
-    def _sql(self, days: Days, code: Coded, columns: Columns, ranges: Sequence[Range]) -> str:
-        """A portion: ``day`` and ``low`` as the layout numbers them (``Portion``), and the columns."""
+    def _known(self, columns: Columns) -> Mapping[str, Decimals | None]:
+        """What is known of the columns of doubles: name → that. Raises what the engine raises."""
+        doubles = columns.doubles()
+        asked = [sql for sql in dict.fromkeys(doubles.values()) if sql not in self.decimals]
+        self.decimals.update(decimals_of(self.engine, self.here.table, asked))
+        return {name: self.decimals[sql] for name, sql in doubles.items()}
+
+    def _sql(self, reading: Reading, begin: int, until: int) -> str:
+        """A portion."""
         here, day, number = self.here, day_of(self.axis), "0"
+        code, columns = reading.code, reading.columns
         split = next(bag.split for bag in self.bags)
         if code.codes and split is not None:
             # As an enumeration they are told apart once for each block of rows, not for each row as by a join.
             known = ", ".join(literal(raw) for raw in code.codes)
             number = f"coalesce(enum_code(TRY_CAST({column(split.column)} AS ENUM({known}))) + 1, 0)"
-        bits = [f"CAST({number} AS UINTEGER) << {len(columns.flags)}"]
-        bits += [f"CAST(coalesce(({c}), false) AS UINTEGER) << {n}" for c, n in columns.flags.items()]
-        low = " | ".join(f"({bit})" for bit in bits)
-        shown = [f"CAST({day} - {day_literal(days.first)} AS UINTEGER) AS day", f"{low} AS low"]
+        first = day_literal(day_at(reading.days, begin))
+        shown = [f"CAST({day} - {first} AS UINTEGER) AS x", f"CAST({number} AS UINTEGER) AS code"]
+        shown += [f"CAST(coalesce(({c}), false) AS UINTEGER) AS f_{n}" for c, n in columns.flags.items()]
         shown += [f"{sql} AS {name}" for name, sql in columns.sql.items()]
-        until = until_moment(self.axis, here.columns[self.axis], here.now, here.today)
-        return f"SELECT {', '.join(shown)} FROM {here.table} AS {ROWS} WHERE {within(day, ranges)} AND {until}"
+        ranges = self._read(reading.days, begin, until)
+        moment = until_moment(self.axis, here.columns[self.axis], here.now, here.today)
+        source = f"SELECT {', '.join(shown)} FROM {here.table} AS {ROWS} WHERE {within(day, ranges)} AND {moment}"
+        return reading.sql(source, begin, until)
 
 
 def windows_around(engine: Engine, here: Here, slices: Slices, asked: Asked) -> Around:

@@ -9,32 +9,37 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import chain, compress, repeat
 from operator import getitem, lt, sub
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
+from scorecard.measures.states.keys import Decimals
 from scorecard.measures.states.sorting import Run
 from scorecard.measures.states.stretches import Window, between_values
 
 MANY = 5000
 """More values than these are sorted by the engine of frames."""
+_KEPT = {"d": pa.float64(), "I": pa.uint32(), "Q": pa.uint64()}
 FEW, FEW_EACH = 256, 4
 """So few values, and so many more for each run, are sorted at once: quicker than narrowing them down further."""
 
 
-def quantile(runs: Sequence[Run], n: int, q: float, *, fused: bool) -> float:
+def quantile(runs: Sequence[Run], n: int, q: float, decimals: Decimals | None, *, fused: bool) -> float:
     """The quantile of all ``n`` (at least one) values, interpolated between order statistics (``quantile_cont``).
 
-    ``fused``: how the engine rounds between two values (``between_values``).
+    ``decimals``: what the runs keep; None: doubles. ``fused``: how the engine rounds between two values (``between_values``).
     """
     place = (n - 1) * q
     low, high = math.floor(place), math.ceil(place)
     one, other = pair(runs, low, n)
+    if decimals is not None:
+        one, other = decimals.number(one), decimals.number(other)
     return one if low == high else between_values(one, other, place - low, fused=fused)
 
 
-def pair(runs: Sequence[Run], rank: int, n: int) -> tuple[float, float]:
-    """The value of a rank (from 0) among all ``n`` and the one after it (of the last one: itself)."""
+def pair(runs: Sequence[Run], rank: int, n: int) -> tuple[Any, Any]:
+    """What the runs keep at a rank (from 0) among all ``n`` values and after it (of the last one: itself)."""
     if len(runs) == 1:
         values, first, until = runs[0]
         return values[first + rank], values[min(first + rank + 1, until - 1)]
@@ -62,23 +67,28 @@ def pair(runs: Sequence[Run], rank: int, n: int) -> tuple[float, float]:
     return merged[rank], merged[min(rank + 1, n - 1)]
 
 
-def window(runs: Sequence[Run], n: int, bad: int, q: float, margin: float | None) -> Window:
+def window(runs: Sequence[Run], n: int, bad: int, q: float, margin: float | None, decimals: Decimals | None) -> Window:
     """The values around a quantile of all ``n`` (at least one), so many shares of them on either side; None: all of them."""
     if margin is None:
-        return Window(n, bad, 0, _merged(runs))
+        return Window(n, bad, 0, _merged(runs, decimals))
     low = pair(runs, math.floor((n - 1) * max(0.0, q - margin)), n)[0]
     high = pair(runs, math.ceil((n - 1) * min(1.0, q + margin)), n)[0]
     near = [Run(v, bisect_left(v, low, a, b), bisect_right(v, high, a, b)) for v, a, b in runs]
-    return Window(n, bad, sum(first for _, first, _ in near) - sum(a for _, a, _ in runs), _merged(near))
+    below = sum(first for _, first, _ in near) - sum(a for _, a, _ in runs)
+    return Window(n, bad, below, _merged(near, decimals))
 
 
-def _merged(runs: Sequence[Run]) -> array[float]:
+def _merged(runs: Sequence[Run], decimals: Decimals | None) -> array[float]:
     """All values of some runs, sorted."""
     if sum(map(_length, runs)) <= MANY:
-        return array("d", sorted(chain.from_iterable(v[a:b] for v, a, b in runs)))
+        few = sorted(chain.from_iterable(v[a:b] for v, a, b in runs))
+        return array("d", few if decimals is None else map(decimals.number, few))
     joined = b"".join(v[a:b] for v, a, b in runs)
-    series = pl.Series(pa.Array.from_buffers(pa.float64(), len(joined) // 8, [None, pa.py_buffer(joined)])).sort()
-    found, whole = array("d"), series.rechunk().to_arrow()
+    kept = _KEPT[runs[0].values.format]
+    series = pl.Series(
+        pa.Array.from_buffers(kept, len(joined) * 8 // kept.bit_width, [None, pa.py_buffer(joined)])
+    ).sort()
+    found, whole = array("d"), (series if decimals is None else decimals.numbers(series)).rechunk().to_arrow()
     found.frombytes(whole.buffers()[1][whole.offset * 8 : (whole.offset + len(whole)) * 8])
     return found
 

@@ -9,6 +9,7 @@ from datetime import date
 from scorecard.ground.periods import Grain
 from scorecard.measures.ranges import Range
 from scorecard.measures.slices import Slice
+from scorecard.measures.states.keys import Decimals
 from scorecard.measures.states.layout import Coded, Days, segment_at
 from scorecard.measures.states.ranks import quantile, window
 from scorecard.measures.states.settled import ALL_OF, MARGIN, ROOM, Most, margin_of
@@ -25,6 +26,7 @@ class Runs:
 
     ``fused``: how the engine rounds between two values. ``stretches``: days from one to before another whose ``windows`` around
     the quantiles are to be remembered ((first, until) → slice → one for each quantile), with room for what comes now.
+    ``decimals``: what the cells keep; None: doubles.
     """
 
     qs: Sequence[float]
@@ -33,6 +35,7 @@ class Runs:
     coded: Coded
     fused: bool
     stretches: Mapping[Range, Most] = field(default_factory=dict)
+    decimals: Decimals | None = None
     windows: dict[Range, dict[Slice | None, tuple[Window, ...]]] = field(default_factory=dict)
     _runs: dict[int, Run] = field(default_factory=dict)
     _bad: dict[int, int] = field(default_factory=dict)
@@ -74,7 +77,7 @@ class Runs:
                 margin = margin_of(days, n)
             if n:
                 wide = min(1.0, max(margin, MARGIN + ROOM * most.get(slice_, 0) / n)) if n > ALL_OF else None
-                found[slice_] = tuple(window(runs, n, bad, q, wide) for q in self.qs)
+                found[slice_] = tuple(window(runs, n, bad, q, wide, self.decimals) for q in self.qs)
             elif bad:
                 found[slice_] = (replace(NOTHING, bad=bad),) * len(self.qs)
         return found
@@ -84,7 +87,7 @@ class Runs:
         runs, n, bad = self._look(cells)
         if not n:
             return (0, bad, (None,) * len(self.qs)) if bad else None
-        return n, bad, tuple(quantile(runs, n, q, fused=self.fused) for q in self.qs)
+        return n, bad, tuple(quantile(runs, n, q, self.decimals, fused=self.fused) for q in self.qs)
 
     def _look(self, cells: Sequence[int]) -> tuple[list[Run], int, int]:
         """The runs of some cells, how many values they hold, and how many are not finite."""
