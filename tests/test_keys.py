@@ -75,7 +75,7 @@ def test_decimals_are_sorted_in_their_cells(
     doubles = ["NULL" if v is None else f"CAST('{v!r}' AS DOUBLE)" for v in some]
     listed = ", ".join(f"({c}, {v}, {f})" for c, v, f in zip(cells, doubles, flags, strict=True))
     rows = f"(SELECT * FROM (VALUES {listed}) AS t(c, v, f))"
-    decimals = decimals_of(engine, rows, ["v"])["v"]
+    decimals = decimals_of(engine, f"FROM {rows}", ["v"])["v"]
     finite = [v for v in some if v is not None and isfinite(v)]
     fitting = any(all(abs(v * s) <= 2**52 and round(v * s) / s == v for v in finite) for s in keys.SCALES)
     assert (decimals is not None) == fitting

@@ -35,7 +35,9 @@ from scorecard.measures.sql import ROWS, column_kind
 from scorecard.measures.states import settled
 from scorecard.measures.states.additive import as_rows, bucket_of, scan_sql
 from scorecard.measures.states.bags import Question, by_split, questions, slices_for, together
+from scorecard.measures.states.keys import Decimals, decimals_of
 from scorecard.measures.states.level import table_of
+from scorecard.measures.states.reading import Columns
 from scorecard.measures.states.rows import Piece, Rows
 from scorecard.measures.states.settled import Asked, Settled, Stretch
 from scorecard.measures.states.stretches import Line
@@ -245,13 +247,20 @@ class Counting:
                 groups.setdefault((bag.time, bag.split), {})[bag] = some
         stretches = self.stretches() if groups else {}
         sweeps: list[Sweep] = []
+        known: dict[str, Decimals | None] = {}
         for (axis, split), bags in groups.items() if fused is not None else ():
             slices = slices_for(self.slicing, self.raws, split)
             for few in apart(bags, len(slices) + 1):
                 wanted = {bag: stretches.get(bag, {}) for bag in few}
+                by_day = self.by_day.get(axis)
                 sweeps.append(
-                    Sweep(self.engine, self.here, axis, few, slices, bool(fused), wanted, by_day=self.by_day.get(axis))
+                    Sweep(self.engine, self.here, axis, few, slices, bool(fused), wanted, by_day, decimals=known)
                 )
+        if len(sweeps) > 1:  # what several ask for is looked at once; what fails is asked for by each
+            doubles = {sql for sweep in sweeps for sql in Columns.of(list(sweep.bags)).doubles().values()}
+            rows = f"FROM {self.here.table} AS {ROWS}"
+            found = self.attempt(lambda: decimals_of(self.engine, rows, sorted(doubles)))
+            known.update({} if isinstance(found, Problem) else found)
         for sweep, answer in self._side_by_side(sweeps):
             if not isinstance(answer, Problem):
                 self.pending.bags.append(answer[0])

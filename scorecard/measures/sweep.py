@@ -159,7 +159,7 @@ class Sweep:
         bags: Sequence[Bag],
         counting: Mapping[tuple[str, Sequence[Grain]], Once],
     ) -> None:
-        reading = Reading.of(days, portions, code, columns, counting, self._known(columns))
+        reading = Reading.of(days, portions, code, columns, counting, self._known(days, columns))
         states, runs = self._runs(reading, bags)
         by_name: dict[str, list[tuple[Sorted, int | None]]] = {}
         for place in runs:
@@ -233,11 +233,13 @@ class Sweep:
         sql = f"SELECT {day} AS day, count(*) AS n FROM {self.here.table} AS {ROWS} WHERE {within(day, ranges)} GROUP BY 1"
         return dict(self.engine.query(sql).rows())
 
-    def _known(self, columns: Columns) -> Mapping[str, Decimals | None]:
+    def _known(self, days: Days, columns: Columns) -> Mapping[str, Decimals | None]:
         """What is known of the columns of doubles: name → that. Raises what the engine raises."""
-        doubles = columns.doubles()
+        rows, doubles = f"FROM {self.here.table} AS {ROWS}", columns.doubles()
+        if not any(self.bags.values()):  # not all rows are read
+            rows += f" WHERE {within(day_of(self.axis), self._read(days, 0, len(days.begins) - 1))}"
         asked = [sql for sql in dict.fromkeys(doubles.values()) if sql not in self.decimals]
-        self.decimals.update(decimals_of(self.engine, self.here.table, asked))
+        self.decimals.update(decimals_of(self.engine, rows, asked))
         return {name: self.decimals[sql] for name, sql in doubles.items()}
 
     def _sql(self, reading: Reading, begin: int, until: int) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from scorecard.measures.sql import ROWS
 from scorecard.measures.states.additive import finite
 from scorecard.warehouse.engine import Engine
 
@@ -128,16 +127,18 @@ def steps(day: str, begins: Sequence[int], until: int) -> str:
     return " + ".join(parts) or "0"
 
 
-def decimals_of(engine: Engine, table: str, values: Sequence[str]) -> dict[str, Decimals | None]:
-    """What is known of all values of some columns of doubles (SQL); None: they are no decimals. Raises what the engine raises."""
+def decimals_of(engine: Engine, rows: str, values: Sequence[str]) -> dict[str, Decimals | None]:
+    """What is known of the values of some columns of doubles (SQL); None: they are no decimals. ``rows``: FROM and WHERE.
+
+    Raises what the engine raises."""
     if not values:
         return {}
     shown = ", ".join(f"{value} AS v_{n}" for n, value in enumerate(values))
-    sample = engine.query(f"SELECT {shown} FROM {table} AS {ROWS} LIMIT {SAMPLE}")
+    sample = engine.query(f"SELECT {shown} {rows} LIMIT {SAMPLE}")
     likely = {value: _scale(sample[f"v_{n}"]) for n, value in enumerate(values)}
-    found = _looked_at(engine, table, {value: (scale,) for value, scale in likely.items()})
+    found = _looked_at(engine, rows, {value: (scale,) for value, scale in likely.items()})
     finer = {v: tuple(s for s in SCALES if s > likely[v]) for v, known in found.items() if known is None}
-    return found | _looked_at(engine, table, {value: scales for value, scales in finer.items() if scales})
+    return found | _looked_at(engine, rows, {value: scales for value, scales in finer.items() if scales})
 
 
 def _scale(values: pl.Series) -> int:
@@ -147,7 +148,7 @@ def _scale(values: pl.Series) -> int:
     return next(fitting, SCALES[-1])
 
 
-def _looked_at(engine: Engine, table: str, scales: Mapping[str, Sequence[int]]) -> dict[str, Decimals | None]:
+def _looked_at(engine: Engine, rows: str, scales: Mapping[str, Sequence[int]]) -> dict[str, Decimals | None]:
     """Columns of doubles with the scales at which all of their values may be decimals."""
     if not scales:
         return {}
@@ -160,7 +161,7 @@ def _looked_at(engine: Engine, table: str, scales: Mapping[str, Sequence[int]]) 
             odd = f"round({own}) / {scale}.0 <> f_{n} OR abs({own}) > {LARGEST!r}"
             asked.append(f"CAST(count_if({odd}) AS BIGINT) AS odd_{n}_{scale}")
     checked = ", ".join(f"{finite(f'v_{n}')} AS f_{n}" for n in range(len(scales)))
-    source = f"SELECT *, {checked} FROM (SELECT {', '.join(inner)} FROM {table} AS {ROWS}) AS i"
+    source = f"SELECT *, {checked} FROM (SELECT {', '.join(inner)} {rows}) AS i"
     row = engine.query(f"SELECT {', '.join(asked)} FROM ({source}) AS m").row(0, named=True)
     found: dict[str, Decimals | None] = {}
     for n, (value, tried) in enumerate(scales.items()):
