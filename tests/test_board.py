@@ -157,6 +157,11 @@ def test_selections() -> None:
     assert [r.period for r in shown.select(["solved"], periods=2, now=NOW)] == ["2026-W38", "2026-W39"]
     assert len(shown.select(["solved"], first="2026-W36", last="2026-W38", now=NOW)) == 3
     assert [r.period for r in shown.select(["solved"], first="2026-09-21", now=NOW)] == ["2026-W39", "2026-W40"]
+    assert [r.period for r in shown.select(["solved"], first="2026-W37", periods=2, now=NOW)] == [
+        "2026-W37",
+        "2026-W38",
+    ]
+    assert [r.period for r in shown.select(["solved"], last="2026-W38", periods=2, now=NOW)] == ["2026-W37", "2026-W38"]
     with pytest.raises(NotFound, match="did you mean 'solved'"):
         shown.select(["sovled"], now=NOW)
     with pytest.raises(NotFound, match="did you mean 'support'"):

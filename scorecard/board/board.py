@@ -207,7 +207,8 @@ class Board:
         """Readings by the filters that the command line and the API share.
 
         ``team``/``process``: that slice if the metric has it, else what stands on that card. No period at all: the last
-        closed one. ``first``/``last`` are labels or days; ``periods``: so many closed ones, the newest last.
+        closed one. ``first``/``last`` are labels or days; ``periods``: so many, from ``first`` on, else up to ``last``, else up to
+        the last closed one.
         """
         moment = now or self.as_of
         self._check_range(period, first, last, periods)
@@ -273,8 +274,9 @@ class Board:
         low = None if first is None else self.period(first).start
         high = None if last is None else self.period(last).end
         kept = range(0) if rows is None else rows.between(low, high)
-        chosen = kept if periods is None else kept[-_positive(periods) :]
-        return [] if rows is None else [self.shown(rows[i], now) for i in chosen]
+        if periods is not None:  # the newest ones, or those that follow the day from which they are counted
+            kept = kept[: _positive(periods)] if last is None else kept[-_positive(periods) :]
+        return [] if rows is None else [self.shown(rows[i], now) for i in kept]
 
     # -- the rest ----------------------------------------------------------------------------------------------
 

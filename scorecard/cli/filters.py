@@ -23,7 +23,7 @@ OPTIONS = (
     click.option("--period", help="A period's label, like 2026-W39; the last closed one by default."),
     click.option("--from", "first", help="From this period or day on."),
     click.option("--to", "last", help="Up to this period or day."),
-    click.option("--periods", type=int, help="So many closed periods, the newest last."),
+    click.option("--periods", type=int, help="So many: from --from on, else up to --to, else the last closed ones."),
     click.option("--as-of", help="What was known then."),
 )
 

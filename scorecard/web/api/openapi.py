@@ -23,7 +23,7 @@ PARAMETERS = {
     "period": f"{_PERIOD}; default: the last closed one",
     "from": "The first period, by its label or any day in it",
     "to": "The last period, likewise",
-    "periods": "So many, ending with the last closed one",
+    "periods": "So many: from `from` on, else up to `to`, else the last closed ones",
     "team": "That team's slice if the metric has one, else what stands on its card",
     "process": "That process's slice if the metric has one, else what stands on its card",
     "as_of": "What was known then; only this moment is kept yet",
