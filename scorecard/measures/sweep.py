@@ -256,8 +256,10 @@ class Sweep:
         shown += [f"CAST(coalesce(({c}), false) AS UINTEGER) AS f_{n}" for c, n in columns.flags.items()]
         shown += [f"{sql} AS {name}" for name, sql in columns.sql.items()]
         ranges = self._read(reading.days, begin, until)
-        moment = until_moment(self.axis, here.columns[self.axis], here.now, here.today)
-        source = f"SELECT {', '.join(shown)} FROM {here.table} AS {ROWS} WHERE {within(day, ranges)} AND {moment}"
+        chosen = within(day, ranges)
+        if any(until > here.today for _, until in ranges):  # on earlier days nothing is ahead of the clock
+            chosen += f" AND {until_moment(self.axis, here.columns[self.axis], here.now, here.today)}"
+        source = f"SELECT {', '.join(shown)} FROM {here.table} AS {ROWS} WHERE {chosen}"
         return reading.sql(source, begin, until)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import TypeVar, overload
 
+from scorecard.ground.heap import growing
 from scorecard.ground.periods.calendar import Period
 from scorecard.measures.slices import Slice
 from scorecard.measures.values import Cell, Series, SeriesKey
@@ -46,8 +47,9 @@ class Cells(Sequence[Cell]):
     def __iter__(self) -> Iterator[Cell]:
         known = self._known
         if len(known) < self._size // 2:
-            for place, cell in enumerate(self._whole() or ()):
-                known.setdefault(place, cell)
+            with growing():
+                for place, cell in enumerate(self._whole() or ()):
+                    known.setdefault(place, cell)
         return map(known.__getitem__ if len(known) == self._size else self._at, range(self._size))
 
     def _at(self, place: int) -> Cell:
