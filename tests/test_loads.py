@@ -353,6 +353,27 @@ def test_one_stray_value_is_put_aside_and_not_the_whole_column_text(house: DuckW
     assert "column 'minutes': 'abc' is not a double" in done.problems[0].message
 
 
+@pytest.mark.parametrize(
+    ("values", "type_", "odd"),
+    [
+        (["2026-03-02", "2026-02-30", "2026-03-04"], "DATE", 1),
+        (["2026-03-02", "2026-03-04 10:00", "x", "", "2026-03-04"], "TIMESTAMP", 1),
+        (["03/04/2026", "03/05/2026", "2026-03-04"], "VARCHAR", 0),
+    ],
+)
+def test_what_is_said_to_be_a_time_is_no_text(house: DuckWarehouse, values: list[str], type_: str, odd: int) -> None:
+    rows = {"id": [str(i) for i in range(len(values))], "at": values}
+    of = source(key=["id"], time="at")
+    if odd:
+        done, _ = load(house, replace(of, quarantine_at_most=0.1), rows)
+        assert (done.outcome, done.quarantined) == ("held", odd)
+    done, _ = load(house, replace(of, quarantine_at_most=1.0), rows)
+    assert (done.outcome, done.loaded, done.quarantined) == ("ok", len(values) - odd, odd)
+    standing = house.standing("tickets")
+    assert standing is not None
+    assert standing.columns["at"] == type_
+
+
 def test_a_type_seen_late_is_settled_over_all_rows(house: DuckWarehouse) -> None:
     values = [*range(30_000), "2.5", "later text"]
     good(house, source(quarantine_at_most=0.0), {"v": values, "w": [*range(30_001), "0.5"]})

@@ -182,8 +182,17 @@ class Planner:
             likely = max((k for k in kinds if k != "boolean"), key=lambda k: by_kind[k])
             odd = total - by_kind[likely]
             best = likely if odd <= allowed else None
+        if best is None and not key and name == self.order.source.time:
+            best = self._time_of_most(rows)
         kind = best or "text"
         return Shape(name, kind, TYPES[kind], inferred=True, key=key)
+
+    def _time_of_most(self, rows: str) -> str | None:
+        """What reads at least half of the values of a column that is said to hold times: as text, nobody could use it."""
+        kinds = ("date", "timestamp")
+        total, *fits = self._count(rows, kinds)
+        likely = max(kinds, key=lambda kind: fits[kinds.index(kind)])
+        return likely if 2 * fits[kinds.index(likely)] >= total else None
 
     def _count(self, rows: str, kinds: Sequence[str]) -> tuple[int, ...]:
         """How many values ``v`` of the rows there are, and how many of them fit each kind."""

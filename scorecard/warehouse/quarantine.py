@@ -115,8 +115,8 @@ def quarantine_warnings(source: str, rows: Sequence[PutAside], total: int, shown
     """The first rows put aside, and how many more there are."""
     said = [
         Problem(
-            f"{source}: {row.reason}",
-            Place(row.file, row.line or 0) if row.file else (Place("", row.line) if row.line else None),
+            f"{source}: {row.reason}" if row.file or not row.line else f"{source}: row {row.line}: {row.reason}",
+            Place(row.file, row.line or 0) if row.file else None,
             severity="warning",
         )
         for row in rows[:shown]
