@@ -5,7 +5,7 @@ What is small is asked for in one statement; where that fails, in halves, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
@@ -33,7 +33,7 @@ from scorecard.measures.ranges import (
 from scorecard.measures.slices import Slicing
 from scorecard.measures.sql import ROWS, column_kind
 from scorecard.measures.states import settled
-from scorecard.measures.states.additive import as_rows, bucket_of, scan_sql
+from scorecard.measures.states.additive import Amount, Part, as_rows, bucket_of, scan_sql
 from scorecard.measures.states.bags import Question, by_split, questions, slices_for, together
 from scorecard.measures.states.keys import Decimals, decimals_of
 from scorecard.measures.states.level import table_of
@@ -148,11 +148,11 @@ class Counting:
 
     # -- additive states ---------------------------------------------------------------------------------------
 
-    def scans(self) -> None:
-        """All additive states."""
+    def scans(self, known: Collection[Scan] = ()) -> None:
+        """All additive states, but for those of scans of which they are ``known``."""
         small: list[ScanJob] = []
         for scan, atoms in self.plan.scans.items():
-            if scan.source != self.here.source:
+            if scan.source != self.here.source or scan in known:
                 continue
             named = {state_id(scan, atom): atom for atom in atoms}
             anew = {name: atom for name, atom in named.items() if name not in self.fresh | self.skipped}
@@ -192,6 +192,12 @@ class Counting:
                     seen = set(own["slice"].unique().to_list())
                     self.seen.setdefault(job.scan, set()).update(seen)
                     self.raws.setdefault(job.scan.split, set()).update(raw for raw in seen if raw is not None)
+
+    def keep_parts(self, scan: Scan, day: date, parts: Mapping[Part, Amount]) -> None:
+        """Notes what is to be written of a day of which it is known what it comes to."""
+        names = [state_id(scan, atom) for atom in self.plan.scans[scan]]
+        self.pending.drop("additive", names, self._bounds(scan.fine, ((day, day + DAY),)))
+        self.pending.parts[names[0], datetime.combine(day, time())] = parts
 
     def _note_days(self, job: ScanJob, answer: pl.DataFrame) -> None:
         """Remembers how many rows there are on each day, where all of them were counted."""

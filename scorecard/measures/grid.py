@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
@@ -11,7 +12,7 @@ import polars as pl
 
 from scorecard.ground.periods import Grain
 from scorecard.ground.periods.calendar import Calendar
-from scorecard.measures.counted import Change, Counted, CountedDays, exchange
+from scorecard.measures.counted import Change, Changes, Counted, CountedDays, exchange
 from scorecard.measures.folding import Answer, fold, read_whole
 from scorecard.measures.keeping import Keeping
 from scorecard.measures.place import Key, key_of
@@ -73,21 +74,25 @@ class Grid:
         lines: Mapping[Place, Line] | None = None,
         counted: Counted | None = None,
         answers: Sequence[Answer] = (),
+        changes: Changes | None = None,
     ) -> None:
         """Reads a source's states again, in the touched periods only (``touched``: of all axes).
 
         Of bags ``fresh`` and ``lines`` are what they now are in the periods of ``by_axis``: time column → its touched periods.
-        ``counted``: what was counted again of additive states, ``answers``: those that were counted from all rows.
+        ``counted``: what was counted again of additive states, ``answers``: those that were counted from all rows, ``changes``:
+        what has come to others.
         """
         kinds = self.kinds(source)
-        known = self.days.take(counted, kinds, self.slices_of) if counted is not None and touched is not None else None
+        known: dict[Scan, Mapping[date, Mapping[str, Change]]] = dict(changes or {})
+        if counted is not None and touched is not None:
+            known |= self.days.take(counted, kinds, self.slices_of)
         if touched is None:
             self.days.forget(source)
         by_grain: dict[Grain, dict[str, Scan]] = {}
         for scan in self.plan.scans:
             if scan.source != source:
                 continue
-            if known is not None and scan in known:
+            if scan in known:
                 self._move(scan, known[scan])
                 continue
             for grain, own in self.plan.states_at(scan).items():
@@ -171,6 +176,13 @@ class Grid:
         return any(
             first <= day for scan, days in self.raw_firsts.items() if scan.source == source for day in days.values()
         )
+
+    def knows(self, scan: Scan, raws: AbstractSet[str | None]) -> bool:
+        """Whether raw values of its split column have been there before."""
+        firsts = self.raw_firsts.get(scan)
+        if firsts is not None:
+            return raws <= firsts.keys()
+        return scan.split is None or raws - {None} <= self.raws.get((scan.source, scan.split), set())
 
     def kinds(self, source: str) -> dict[str, set[str]]:
         """Split column → what its values name."""

@@ -43,7 +43,7 @@ class Keeping:
             pending.write(self.engine)
             return
         self._replace(pending)
-        rows = sum(map(len, [*self.waiting.additive, *self.waiting.bags]))
+        rows = sum(map(len, [*self.waiting.additive, *self.waiting.bags])) + sum(map(len, self.waiting.parts.values()))
         if rows > MOST_ROWS or len(self.waiting.drops) > MOST_DROPS:
             self.write()
 
@@ -61,6 +61,12 @@ class Keeping:
         for drop, states in pending.drops.items():
             if drop.table == "additive":
                 waiting.additive = _without(waiting.additive, drop, states)
+                waiting.parts = {
+                    (name, bucket): {part: amount for part, amount in parts.items() if part[0] not in states}
+                    if drop.holds(bucket) and not states.isdisjoint(state for state, _ in parts)
+                    else parts
+                    for (name, bucket), parts in waiting.parts.items()
+                }
             else:
                 waiting.bags = _without(waiting.bags, drop, states)
                 waiting.lines = {
@@ -70,6 +76,7 @@ class Keeping:
                 }
             waiting.drops.setdefault(drop, set()).update(states)
         waiting.additive += [frame for frame in pending.additive if len(frame)]
+        waiting.parts.update(pending.parts)
         waiting.bags += [frame for frame in pending.bags if len(frame)]
         waiting.lines.update(pending.lines)
         waiting.renewed.update(pending.renewed)

@@ -42,8 +42,9 @@ from scorecard.measures.sql import Made
 from scorecard.measures.states.settled import Settled
 from scorecard.measures.states.tails import Tails
 from scorecard.measures.store import calendar_id, write_days
+from scorecard.measures.touches import Rest
 from scorecard.measures.types import Types
-from scorecard.measures.upkeep import Rest, Upkeep
+from scorecard.measures.upkeep import Upkeep
 from scorecard.measures.values import Given, Measured
 from scorecard.measures.windows import Windows
 from scorecard.warehouse.engine import Engine, Standing, Touched

@@ -19,7 +19,7 @@ from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.plan import identity
 from scorecard.measures.ranges import moment_literal
 from scorecard.measures.sql import literal, quoted
-from scorecard.measures.states.additive import SCHEMA
+from scorecard.measures.states.additive import SCHEMA, Amount, Part, parts_as_rows
 from scorecard.measures.states.stretches import Line
 from scorecard.warehouse.engine import Aside, Engine
 
@@ -103,10 +103,12 @@ class Renewed(NamedTuple):
 class Pending:
     """What measuring writes, in one transaction. All that is added lies in what is dropped before, or is new altogether.
 
+    ``parts``: additive states of single buckets; a bucket is there once for each scan, named by the first of its states.
     ``lines``: bags of running periods, (state, grain, bucket) → what they come to; worked out when they are written.
     """
 
     additive: list[pl.DataFrame] = field(default_factory=list)
+    parts: dict[tuple[str, datetime], Mapping[Part, Amount]] = field(default_factory=dict)
     bags: list[pl.DataFrame] = field(default_factory=list)
     lines: dict[Place, Line] = field(default_factory=dict)
     known: list[dict[str, object]] = field(default_factory=list)
@@ -134,7 +136,8 @@ class Pending:
             (f"DELETE FROM meter.{table} WHERE {' OR '.join(parts)}", ()) for table, parts in dropped.items()
         ]
         bags = [*self.bags, *(as_bags(place, line) for place, line in self.lines.items())]
-        for table, schema, parts in (("additive", SCHEMA, self.additive), ("bags", BAGS, bags)):
+        additive = [*self.additive, *(parts_as_rows(bucket, parts) for (_, bucket), parts in self.parts.items())]
+        for table, schema, parts in (("additive", SCHEMA, additive), ("bags", BAGS, bags)):
             if sum(map(len, parts)):
                 frames[f"fresh_{table}"] = pl.concat(parts)
                 statements.append(_inserted(table, schema))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 
 import polars as pl
 
@@ -14,32 +15,26 @@ from scorecard.ground.periods import GRAINS, Grain
 from scorecard.ground.periods.calendar import Calendar
 from scorecard.measures.aging import Aging, first_key, since_when
 from scorecard.measures.audit import Difference, compared, kept_of
-from scorecard.measures.counted import Counted
+from scorecard.measures.counted import Changes, Come, Counted
 from scorecard.measures.counting import Attempt, Counting
-from scorecard.measures.cuts import Cuts, Wanted, stretch_of
+from scorecard.measures.cuts import Cuts, Wanted
 from scorecard.measures.folding import Answer
 from scorecard.measures.grid import Grid
 from scorecard.measures.keeping import Keeping
-from scorecard.measures.place import OLDEST, Here, Key, Moved, key_of, touched_ranges
-from scorecard.measures.plan import Bag, Plan, Scan, axes
-from scorecard.measures.ranges import DAY, Range, moment_literal, utc_naive
-from scorecard.measures.sql import ROWS, column_kind, quoted
-from scorecard.measures.states import settled
+from scorecard.measures.place import Here, Moved, touched_ranges
+from scorecard.measures.plan import Plan, Scan, axes
+from scorecard.measures.ranges import DAY, Range, utc_naive
+from scorecard.measures.sql import column_kind
+from scorecard.measures.states.additive import Amount, Part
+from scorecard.measures.states.arrivals import Arrivals, Arrived
+from scorecard.measures.states.bags import slices_for
 from scorecard.measures.states.level import replacing_days
-from scorecard.measures.states.settled import Asked, Most, Settled
+from scorecard.measures.states.settled import Settled
 from scorecard.measures.states.stretches import Line
 from scorecard.measures.store import Known, Pending, Place, Renewed, open_store
+from scorecard.measures.touches import DATED, Days, Rest, keys_of, marks, rest_of, stretches_wanted
 from scorecard.warehouse.engine import NOTHING, Engine, Standing, Touched
 from scorecard.warehouse.traces import touched_since
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Rows that are in no period: dated after now, or without a time. ``ahead``: any axis has rows after now."""
-
-    future: int = 0
-    undated: int = 0
-    ahead: bool = False
 
 
 @dataclass(slots=True)
@@ -56,6 +51,7 @@ class Upkeep:
     attempt: Attempt
     known: dict[str, Known]
     keeping: Keeping
+    arrivals: Arrivals
     broken: dict[str, Problem] = field(default_factory=dict)
     rests: dict[str, Rest] = field(default_factory=dict)
     measured_at: dict[str, datetime] = field(default_factory=dict)
@@ -66,7 +62,8 @@ class Upkeep:
         """Takes over what is kept in the warehouse, as far as this plan uses it."""
         keeping = grid.keeping
         known = open_store(keeping.engine, {s for source in book.sources for s in plan.states(source)}, keeping.token)
-        return cls(keeping.engine, book, grid.calendar, plan, grid, cuts, settled, attempt, known, keeping)
+        arrivals = Arrivals(keeping.engine, plan, settled.tails.read_of)
+        return cls(keeping.engine, book, grid.calendar, plan, grid, cuts, settled, attempt, known, keeping, arrivals)
 
     def holds(self) -> bool:
         """Whether nobody else has written states since; otherwise what is remembered here is worth nothing."""
@@ -83,8 +80,6 @@ class Upkeep:
         given = self._given(here, states, given)
         clock = self._clock_days(here, states)
         same = before is not None and before.generation == here.standing.generation  # then its rows are the same
-        if whole or not same or source not in self.rests or self.rests[source].ahead:
-            self.rests[source] = self._rest(here)
         retried = given is not None or whole or before is None
         skipped = frozenset(s for s in states if s in self.broken and not retried)
         fresh = frozenset(
@@ -92,7 +87,12 @@ class Upkeep:
             for s in states
             if not whole and s not in self.broken and self._is_fresh(s, here, given, seen=before is not None)
         )
-        days = _Days(here, {} if given is None else given.days, clock)
+        grown = given is not None and given.added_only and len(fresh) == len(states) and not clock
+        arrived = self._arrived(here, before.generation) if grown and before is not None else None
+        # Rows that have come are neither ahead nor without a time: what is said of the others holds.
+        if arrived is None and (whole or not same or source not in self.rests or self.rests[source].ahead):
+            self.rests[source] = rest_of(self.engine, here, axes(self.book, source), self.book.sources[source].time)
+        days = Days(here, {} if given is None else given.days, clock)
         later = self._later(here, days, known=given is None or given.added_only) if fresh else {}
         touched = days(tuple(days.given)).union(*later.values()) if fresh else frozenset()
         stale = len(fresh) + len(skipped) < len(states)
@@ -101,10 +101,11 @@ class Upkeep:
         if stale or touched or since is not None:
             self.settled.forget(set(states) - fresh, None)
             self.settled.forget(fresh, touched)
-            anew = set(states) - fresh - set(self.broken)
-            grown = given is not None and given.added_only
-            self.settled.tails.forget(source, touched if fresh and not anew else None, grown=grown)
-            found = self._recount(here, states, fresh, skipped, days, later, since, coming)
+            known = touched if fresh and not set(states) - fresh - set(self.broken) else None
+            self.settled.tails.forget(source, known, grown=given is not None and given.added_only)
+            found = self._recount(here, states, fresh, skipped, days, later, since, coming, arrived)
+            if arrived is None:
+                self._note_rows(here, wanted=grown)
         elif given is not None:
             self._remember(here, states, Pending())
         # What was broken and still is has nothing new to say: it must not cost the others anything.
@@ -113,19 +114,55 @@ class Upkeep:
         if again or touched:
             by_axis = {bag.time: self._ranges(days((bag.time,))) for bag in self.plan.bags if bag.source == source}
             ranges = None if again else self._ranges(touched)
-            self.grid.reload(source, ranges, by_axis, found.bags, found.lines, found.counted, found.answers)
+            self.grid.reload(
+                source, ranges, by_axis, found.bags, found.lines, found.counted, found.answers, found.changes
+            )
             self.cuts.forget(source, None if again else touched)
         if since is not None and not again:
             self.grid.renew_ages(source, {grain: first_key(here, grain, since) for grain in GRAINS}, found.ages)
         self.measured_at[source] = here.now
         self.standings[source] = here.standing
-        stands = before is not None and _marks(before) == _marks(here.standing)
+        stands = before is not None and marks(before) == marks(here.standing)
         if stands and not (again or touched):
             return None
-        keys = None if again else _keys(self.calendar, touched)
+        keys = None if again else keys_of(self.calendar, touched)
         stood = None if before is None else here.aware(before.loaded_at)
         # A rollback goes back to an earlier load: what came after that is not covered any more.
         return Moved(keys, None if stood is None or here.loaded_at is None else min(stood, here.loaded_at))
+
+    def _arrived(self, here: Here, before: int) -> tuple[Arrived, Come] | None:
+        """The rows that have come since a generation, and what they add to days of which it is known what they came to; None
+        where that cannot be said of all of them."""
+        if here.source not in self.rests or self.rests[here.source].ahead:
+            return None
+        answer = self.attempt(partial(self._come, here, before))
+        return None if isinstance(answer, Problem) else answer
+
+    def _come(self, here: Here, before: int) -> tuple[Arrived, Come] | None:
+        arrived = self.arrivals.come(here, before, *self._times(here))
+        come: dict[Scan, Mapping[date, Mapping[Part, Amount]]] = {}
+        for scan in () if arrived is None else arrived.layout.scans:
+            parts = arrived.tallies(scan, self.plan.scans[scan]) if arrived is not None else None
+            if parts is None:
+                self.arrivals.leave(scan)
+            elif self.grid.knows(scan, {raw for named in parts.values() for _, raw in named}):
+                come[scan] = parts
+        if arrived is None or len(come) < len(arrived.layout.scans) or not self.grid.days.knows(come):
+            self.arrivals.forget(here.source)
+            return None
+        return arrived, come
+
+    def _note_rows(self, here: Here, *, wanted: bool) -> None:
+        """After days were counted by their rows: which rows these were, where that is ``wanted``."""
+        self.arrivals.forget(here.source)  # a load that came in meanwhile may be among them
+        if wanted and not self.rests[here.source].ahead and self.arrivals.note(here, *self._times(here)):
+            self.settled.tails.vouch(here.source)
+
+    def _times(self, here: Here) -> tuple[str | None, tuple[str, ...]]:
+        """The source's own time, and all time columns that are measured; none where others change the rows."""
+        source = self.book.sources[here.source]
+        used = (time for time in axes(self.book, here.source) if column_kind(here.columns.get(time, "")) in DATED)
+        return (None, ()) if source.kind == "external" else (source.time, tuple(used))
 
     def _given(self, here: Here, states: Iterable[str], given: Touched | None) -> Touched | None:
         """What loads have touched since the kept states were counted: what is said of them, and what the source itself remembers.
@@ -163,14 +200,14 @@ class Upkeep:
         standing = here.standing
         return touched_since(standing.traces, axes(self.book, here.source), generation, standing.generation)
 
-    def _ages_since(self, here: Here, fresh: frozenset[str], days: _Days) -> date | None:
+    def _ages_since(self, here: Here, fresh: frozenset[str], days: Days) -> date | None:
         """From which day on kept ages have to be counted again; None: they hold."""
         ages = [one for one in self.plan.ages if one.source == here.source and one.id in fresh]
         touched = frozenset[date]().union(*(days((one.opened,)) for one in ages))
         counted = min((self.known[one.id].measured_at.replace(tzinfo=UTC) for one in ages), default=None)
         return since_when(here, ages, self.plan.ages, touched, counted)
 
-    def _later(self, here: Here, days: _Days, *, known: bool) -> dict[Scan, frozenset[date]]:
+    def _later(self, here: Here, days: Days, *, known: bool) -> dict[Scan, frozenset[date]]:
         """Days after the touched ones on which levels end that began there.
 
         ``known``: all touched rows are still there, so that the rows that replace them tell; else any later day may be.
@@ -209,17 +246,19 @@ class Upkeep:
         states: tuple[str, ...],
         fresh: frozenset[str],
         skipped: frozenset[str],
-        days: _Days,
+        days: Days,
         later: Mapping[Scan, frozenset[date]],
         since: date | None,
         coming: Callable[[], Wanted],
+        arrived: tuple[Arrived, Come] | None,
     ) -> _Recounted:
         if fresh and here.source not in self.standings:
             self.grid.reload_raws(here.source)
         pending = Pending()
         counting = self._counting(here, self.plan, fresh, skipped, days, pending, later)
-        counting.stretches = lambda: _stretches(here, self.plan, coming())
-        counting.scans()
+        counting.stretches = lambda: stretches_wanted(here, self.plan, coming())
+        changes = {} if arrived is None else self._grow(here, *arrived, counting)
+        counting.scans(frozenset(changes))
         for scan, seen in counting.seen.items():
             if (
                 not scan.fine
@@ -241,7 +280,17 @@ class Upkeep:
         self.broken |= counting.broken | aging.broken
         self._remember(here, states, pending)
         counted = Counted(counting.again, {scan: self.plan.scans[scan] for scan in counting.again}, pending.additive)
-        return _Recounted(pending.bags[:bags], pending.bags[bags:], pending.lines, counted, counting.answers)
+        return _Recounted(pending.bags[:bags], pending.bags[bags:], pending.lines, counted, counting.answers, changes)
+
+    def _grow(self, here: Here, arrived: Arrived, come: Come, counting: Counting) -> Changes:
+        """Adds what has come to what is known of its days."""
+        slicing = self.grid.slicing
+        self.settled.tails.grow(here, arrived, lambda split: slices_for(slicing, counting.raws, split))
+        changes = self.grid.days.grow(come, self.grid.kinds(here.source), self.grid.slices_of)
+        for scan, days in come.items():
+            for day in days:
+                counting.keep_parts(scan, day, self.grid.days.parts(scan, day))
+        return changes
 
     def _counting(
         self,
@@ -249,7 +298,7 @@ class Upkeep:
         plan: Plan,
         fresh: frozenset[str],
         skipped: frozenset[str],
-        days: _Days,
+        days: Days,
         pending: Pending,
         later: Mapping[Scan, frozenset[date]],
         *,
@@ -286,7 +335,7 @@ class Upkeep:
         pending = Pending()
         skipped = frozenset(self.broken)
         counting = self._counting(
-            here, part, frozenset(), skipped, _Days(here, {}, frozenset()), pending, {}, plain=True
+            here, part, frozenset(), skipped, Days(here, {}, frozenset()), pending, {}, plain=True
         )
         counting.scans()
         counting.bags()
@@ -324,74 +373,15 @@ class Upkeep:
             self.known.pop(state, None)
         self.known.update(good)
 
-    def _rest(self, here: Here) -> Rest:
-        """Counts the rows that are in no period; by source time, or where it has none by the first axis in use."""
-        used = [c for c in axes(self.book, here.source) if column_kind(here.columns.get(c, "")) in ("instant", "date")]
-        if not used:
-            return Rest()
-        own = self.book.sources[here.source].time
-        place = used.index(own) if own in used else 0
-        asked = []
-        for column in used:
-            limit = f"DATE '{here.today}'" if column_kind(here.columns[column]) == "date" else moment_literal(here.now)
-            asked.append(f"> {limit}")
-        rows = f"SELECT count(*) FROM {here.table} AS {ROWS} WHERE {ROWS}"
-        parts = [f"({rows}.{quoted(column)} {after})" for column, after in zip(used, asked, strict=True)]
-        parts.append(f"({rows}.{quoted(used[place])} IS NULL)")  # of the others nobody asks: some have many
-        *ahead, undated = self.engine.query("SELECT " + ", ".join(f"{p} AS c_{i}" for i, p in enumerate(parts))).row(0)
-        return Rest(ahead[place], undated, any(ahead))
-
 
 @dataclass(frozen=True, slots=True)
 class _Recounted:
-    """What was counted again of quantiles and distinct values, of ages, of bags of running periods, and of additive states."""
+    """What was counted again of quantiles and distinct values, of ages, of bags of running periods, and of additive states; of
+    others what has come (``changes``)."""
 
     bags: Sequence[pl.DataFrame] = ()
     ages: Sequence[pl.DataFrame] = ()
     lines: Mapping[Place, Line] = field(default_factory=dict)
     counted: Counted | None = None
     answers: Sequence[Answer] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Days:
-    """The touched days of some time columns, as far as they can be in a period: loads' and the clock's."""
-
-    here: Here
-    given: Mapping[str, frozenset[date]]
-    clock: frozenset[date]
-
-    def __call__(self, columns: Sequence[str]) -> frozenset[date]:
-        found = self.clock.union(*(self.given.get(c, frozenset()) for c in columns))
-        return frozenset(d for d in found if self.here.today - OLDEST <= d <= self.here.today)
-
-
-def _stretches(here: Here, plan: Plan, wanted: Wanted) -> Asked:
-    """The whole days before cuts of which quantiles will be asked for, and those of running periods before today: ticks mostly
-    touch what is today."""
-    found: dict[Bag, dict[Range, Most]] = {}
-    for bag, grains in plan.bags.items():
-        for grain in grains if bag.source == here.source and bag.q is not None else ():
-            first = here.today if grain == "hour" else here.calendar.period(here.today, grain).first
-            if first < here.today and here.rows_in(bag.time, first, here.today) >= settled.FROM_ROWS:
-                found.setdefault(bag, {})[first, here.today] = {}
-    for (source, bag), cuts in wanted.bags.items():
-        for cut in cuts if source == here.source and bag.q is not None else ():
-            stretch = stretch_of(here, bag, cut)
-            if stretch is not None:
-                found.setdefault(bag, {})[stretch.first, stretch.split] = {}
-    return found
-
-
-def _marks(standing: Standing) -> tuple[object, ...]:
-    """What moves values without touching rows."""
-    return standing.loaded_at, standing.data_until, standing.generation, dict(standing.first_day)
-
-
-def _keys(calendar: Calendar, days: Iterable[date]) -> dict[Grain, frozenset[Key]]:
-    """The keys of all periods that hold one of the days."""
-    found: dict[Grain, frozenset[Key]] = {}
-    for grain in GRAINS:
-        periods = [p for a, b in touched_ranges(calendar, grain, days) for p in calendar.between(grain, a, b - DAY)]
-        found[grain] = frozenset(key_of(p) for p in periods)
-    return found
+    changes: Changes = field(default_factory=dict)

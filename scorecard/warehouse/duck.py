@@ -31,7 +31,7 @@ from scorecard.warehouse.newest import lost_loads, note_newest
 from scorecard.warehouse.opening import DAMAGED_MARK, open_file
 from scorecard.warehouse.publication import Result, failure_of, finished
 from scorecard.warehouse.quoting import INCOMING_PREFIX, live_table, quote
-from scorecard.warehouse.records import TABLES, write_load
+from scorecard.warehouse.records import TABLES, generation_of, write_load
 from scorecard.warehouse.trial import Trial
 
 if TYPE_CHECKING:
@@ -254,6 +254,11 @@ class DuckWarehouse:
         with self._reading() as cursor, limited(cursor, self.query_seconds):
             return answer(cursor, sql, parameters, many=many)
 
+    def query_as_of(self, standing: Standing, sql: str) -> pl.DataFrame | None:
+        """One SELECT of exactly the rows of a source's generation; None: it is another one by now."""
+        with self._reading() as cursor, limited(cursor, self.query_seconds):
+            return answer(cursor, sql) if generation_of(cursor, standing.source) == standing.generation else None
+
     @property
     def holds(self) -> Holds:
         """Loads that wait for a person, and earlier generations."""
@@ -284,9 +289,7 @@ class DuckWarehouse:
 
     def prepare_axes(self, source: str, axes: Sequence[str], timezone: str) -> bool:
         """Reporting days for axes that came since the last load, or in another zone, without loading. True: days are new.
-
-        Does not wait for a load of the source that is still pulling.
-        """
+        Does not wait for a load of the source that is still pulling."""
         with self._reading() as cursor:
             if are_ready(cursor, source, axes, timezone):
                 return False
@@ -309,9 +312,7 @@ class DuckWarehouse:
 
     def copy_to(self, folder: Path, beside: Callable[[], None]) -> None:
         """The file as of one moment, into a folder; ``beside`` copies in that same moment what must agree with it.
-
-        Loads wait for it to publish, readers do not. Raises OSError, and Unavailable where the copy is not whole.
-        """
+        Loads wait for it to publish, readers do not. Raises OSError, and Unavailable where the copy is not whole."""
         with self._writing(), self._cursor() as cursor:
             self._settle()
             try:
@@ -325,8 +326,6 @@ class DuckWarehouse:
         with self._writer:
             self._settle()
             self._connection.close()
-
-    # -- cursors and locks -------------------------------------------------------------------------------------
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -331,6 +331,11 @@ class Engine(Protocol):
         """One SELECT on a cursor of its own, within the limits. ``many``: millions of rows may come."""
         ...
 
+    def query_as_of(self, standing: Standing, sql: str) -> pl.DataFrame | None:
+        """One SELECT while a source stands as it is said to: of exactly the rows of that generation. None: it does not any more,
+        or it cannot be said of its rows that nobody else changes them."""
+        ...
+
     def write(
         self, statements: Sequence[tuple[str, Sequence[Any]]], frames: Mapping[str, pl.DataFrame] | None = None
     ) -> None:

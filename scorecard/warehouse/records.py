@@ -185,6 +185,12 @@ def read_memory(cursor: duckdb.DuckDBPyConnection, source: str) -> Memory | None
     return None if row is None else unpacked_memory(*row)
 
 
+def generation_of(cursor: duckdb.DuckDBPyConnection, source: str) -> int | None:
+    """Of a source's rows as the transaction sees them; None: never loaded."""
+    row = cursor.execute("SELECT body FROM _loads.standing WHERE source = ?", [source]).fetchone()
+    return None if row is None else int(json.loads(row[0])["generation"])
+
+
 def standing_of(row: tuple[Any, ...]) -> Standing:
     """A standing from a row of STANDING."""
     return unpacked_memory(*row).standing

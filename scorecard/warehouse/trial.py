@@ -129,6 +129,10 @@ class Trial:
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             return answer(cursor, sql, parameters, many=many)
 
+    def query_as_of(self, standing: Standing, sql: str) -> pl.DataFrame | None:
+        """Never of a source whose rows are shown as they might be: they are of no generation."""
+        return None if standing.source in self._shown else self._below.query_as_of(standing, sql)
+
     # -- writing, in memory ------------------------------------------------------------------------------------
 
     def write(

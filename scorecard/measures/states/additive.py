@@ -7,7 +7,8 @@ integers (units of 2^-20 and 2^-80) whose sums are exact, so that a week is the 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from itertools import accumulate, compress
 from operator import itemgetter
@@ -25,6 +26,8 @@ LARGEST_SUMMED = 1e24
 """From here on the exact sum of doubles would not fit: they are treated as not finite."""
 LARGEST = sys.float_info.max
 HIGH, LOW = 20, 80
+LARGEST_EXACT = 2**90
+"""Of whole numbers up to this more can be added than there are rows."""
 _TWO_HIGH, _TWO_REST = f"{2**HIGH}.0", f"{2 ** (LOW - HIGH)}.0"
 SCHEMA: dict[str, Any] = {
     "state": pl.String,
@@ -70,6 +73,8 @@ class Amount(NamedTuple):
 
 
 NOTHING = Amount()
+Part = tuple[str, str | None]
+"""(state, raw split value) of a bucket."""
 
 
 class Totals:
@@ -130,26 +135,108 @@ def scan_sql(scan: Scan, atoms: Sequence[Atom], rows: str, bucket: str, number: 
 
     ``rows``: FROM and WHERE. Statements of several scans can be put together with UNION ALL BY NAME.
     """
-    slices = f"CAST({column(scan.split)} AS VARCHAR)" if scan.split is not None else "CAST(NULL AS VARCHAR)"
-    inner = [f"{bucket} AS bucket", f"{slices} AS slice"]
-    middle, scaled = ["*"], ["*"]
+    values, levels = _levels(atoms)
     outer = [f"{number} AS job", "CAST(bucket AS TIMESTAMP) AS bucket", "slice"]
-    values: dict[str, int] = {}
+    for i, atom in enumerate(atoms):
+        outer += _aggregates(atom, i, values[i])
+    source = nested([f"{bucket} AS bucket", f"{raw_value(scan.split)} AS slice"], levels, rows)
+    return f"SELECT {', '.join(outer)} FROM ({source}) AS m GROUP BY bucket, slice"
+
+
+def raw_value(split: str | None) -> str:
+    """SQL for the raw value of a split column."""
+    return f"CAST({column(split)} AS VARCHAR)" if split is not None else "CAST(NULL AS VARCHAR)"
+
+
+def each_sql(atoms: Sequence[Atom], shown: Sequence[str], rows: str) -> str:
+    """The rows themselves: some columns as ``c_0`` …, and of every row what ``scan_sql`` adds up of it.
+
+    That is, by the number i of an atom's value: ``v_i`` (a test or an exact number) or ``k_i`` (whether there is a value);
+    of doubles also ``f_i``, and where they are summed ``h_i`` and ``r_i``, by the number of the atom.
+    """
+    places, levels = _levels(atoms)
+    names: dict[str, None] = {}
+    for i, atom in enumerate(atoms):
+        v = places[i]
+        exact = _is_test(atom) or (atom.fold == "sum" and not _is_double(atom))
+        names[f"v_{v}" if exact else f"v_{v} IS NOT NULL AS k_{v}"] = None
+        if _is_double(atom):
+            names |= dict.fromkeys((f"f_{i}", *((f"h_{i}", f"{_rest(i)} AS r_{i}") if atom.fold == "sum" else ())))
+    inner = [f"{sql} AS c_{number}" for number, sql in enumerate(shown)]
+    outer = [f"c_{number}" for number in range(len(shown))]
+    return f"SELECT {', '.join([*outer, *names])} FROM ({nested(inner, levels, rows)}) AS m"
+
+
+def each_summed(atoms: Sequence[Atom], numbers: Iterable[int], rows: pl.DataFrame) -> list[pl.Expr] | None:
+    """Adds up what ``each_sql`` gives, as ``a_i`` … ``high_i`` of some atoms. None: their values are not such as can be added
+    here."""
+    places = value_places(atoms)
+    found: list[pl.Expr] = []
+    for i in numbers:
+        atom, v, there = atoms[i], f"v_{places[i]}", pl.col(f"k_{places[i]}").sum().cast(pl.Int64)
+        if _is_test(atom) and rows.schema[v] == pl.Boolean:
+            found.append(pl.col(v).sum().cast(pl.Int64).alias(f"n_{i}"))
+        elif atom.fold == "count" and not _is_test(atom):
+            found.append(there.alias(f"n_{i}"))
+        elif _is_double(atom):
+            counted = pl.col(f"f_{i}").count().cast(pl.Int64)
+            found += [counted.alias(f"n_{i}"), (there - counted).alias(f"bad_{i}")]
+            if atom.fold == "sum":
+                found.append(pl.col(f"h_{i}").cast(pl.Int128).sum().alias(f"a_{i}"))
+                found.append(pl.col(f"r_{i}").cast(pl.Int128).sum().alias(f"b_{i}"))
+            elif atom.fold == "low":
+                found.append(pl.col(f"f_{i}").min().alias(f"low_{i}"))
+            else:
+                found.append(pl.col(f"f_{i}").max().alias(f"high_{i}"))
+        elif atom.fold == "sum" and _is_exact(rows[v], atom.digits or 0):
+            found.append(pl.col(v).to_physical().cast(pl.Int128).sum().alias(f"a_{i}"))
+            found.append(pl.col(v).count().cast(pl.Int64).alias(f"n_{i}"))
+        else:
+            return None
+    return found
+
+
+def _is_exact(values: pl.Series, digits: int) -> bool:
+    """Whether these are numbers of so many digits after the point, and small enough for any number of them to be added up."""
+    type_ = values.dtype
+    if isinstance(type_, pl.Decimal):
+        largest = values.to_physical().abs().max()
+        return type_.scale == digits and (not isinstance(largest, int) or largest < LARGEST_EXACT)
+    return type_.is_integer() and type_ not in (pl.Int128, pl.UInt128) and digits == 0
+
+
+def value_places(atoms: Sequence[Atom]) -> list[int]:
+    """Of each atom the number i of its values ``v_i``: what is asked twice is counted once."""
+    return _levels(atoms)[0]
+
+
+def _levels(atoms: Sequence[Atom]) -> tuple[list[int], tuple[list[str], list[str], list[str]]]:
+    """The numbers of the atoms' values, and what is chosen of rows, one SELECT within the other."""
+    inner: list[str] = []
+    middle, scaled = ["*"], ["*"]
+    known: dict[str, int] = {}
+    places = []
     for i, atom in enumerate(atoms):
         value = _row_value(atom)
-        v = values.setdefault(value, i)
+        v = known.setdefault(value, i)
+        places.append(v)
         if v == i:
             inner.append(f"{value} AS v_{v}")
         if _is_double(atom):  # NaN and the infinities are outside
             middle.append(f"{finite(f'v_{v}', LARGEST_SUMMED if atom.fold == 'sum' else LARGEST)} AS f_{i}")
             if atom.fold == "sum":
                 scaled.append(f"f_{i} * {_TWO_HIGH} AS s_{i}, round(f_{i} * {_TWO_HIGH}) AS h_{i}")
-        outer += _aggregates(atom, i, v)
-    source = f"SELECT {', '.join(inner)} {rows}"
+    return places, (inner, middle, scaled)
+
+
+def nested(shown: Sequence[str], levels: tuple[list[str], list[str], list[str]], rows: str) -> str:
+    """The SELECTs of ``_levels``, with some columns beside."""
+    inner, middle, scaled = levels
+    source = f"SELECT {', '.join([*shown, *inner])} {rows}"
     for level in (middle, scaled):
         if len(level) > 1:
             source = f"SELECT {', '.join(level)} FROM ({source}) AS i"
-    return f"SELECT {', '.join(outer)} FROM ({source}) AS m GROUP BY bucket, slice"
+    return source
 
 
 def finite(value: str, largest: float = LARGEST) -> str:
@@ -187,8 +274,12 @@ def _aggregates(atom: Atom, i: int, v: int) -> list[str]:
     counts = [f"count(f_{i}) AS n_{i}", f"count(v_{v}) - count(f_{i}) AS bad_{i}"]
     if atom.fold in ("low", "high"):
         return [f"{'min' if atom.fold == 'low' else 'max'}(f_{i}) AS {atom.fold}_{i}", *counts]
-    rest = f"CAST((s_{i} - h_{i}) * {_TWO_REST} AS BIGINT)"
-    return [f"sum(CAST(h_{i} AS HUGEINT)) AS a_{i}", f"CAST(sum({rest}) AS HUGEINT) AS b_{i}", *counts]
+    return [f"sum(CAST(h_{i} AS HUGEINT)) AS a_{i}", f"CAST(sum({_rest(i)}) AS HUGEINT) AS b_{i}", *counts]
+
+
+def _rest(i: int) -> str:
+    """What is left of the i-th atom's value beyond units of 2^-20, in those of 2^-80."""
+    return f"CAST((s_{i} - h_{i}) * {_TWO_REST} AS BIGINT)"
 
 
 def as_rows(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
@@ -225,6 +316,15 @@ def _listed(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
             found += given if whole is None else [whole(value or 0) for value in given]
     kept = [bool(n or bad) for n, bad in zip(columns["n"], columns["bad"], strict=True)]
     return pl.DataFrame({key: list(compress(values, kept)) for key, values in columns.items()}, schema=SCHEMA)
+
+
+def parts_as_rows(bucket: datetime, parts: Mapping[Part, Amount]) -> pl.DataFrame:
+    """Amounts of one bucket as they are kept."""
+    rows = [
+        (state, bucket, raw, Decimal(amount.a), Decimal(amount.b), *amount[2:])
+        for (state, raw), amount in parts.items()
+    ]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
 def small(rows: pl.DataFrame) -> pl.DataFrame:

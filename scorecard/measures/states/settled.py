@@ -22,9 +22,10 @@ from scorecard.measures.ranges import Range, day_of, within
 from scorecard.measures.slices import Slice
 from scorecard.measures.sql import ROWS, literal
 from scorecard.measures.states.additive import finite
+from scorecard.measures.states.dayrows import Day, Tail, counted, has, word_of
 from scorecard.measures.states.rows import Piece, Rows, Slices, guarded
 from scorecard.measures.states.stretches import NOTHING, Distinct, Line, Quantile, Seen, Window, between_values
-from scorecard.measures.states.tails import Day, Tail, Tails, counted, has, word_of
+from scorecard.measures.states.tails import Tails
 from scorecard.warehouse.engine import Engine
 
 Place = tuple[str, date, date]
@@ -342,7 +343,7 @@ class Settled:
 
     def _values_again(self, bag: Bag, rows: Rows, slices: Slices, stretch: Stretch) -> pl.DataFrame:
         """Which values of the cut day were there on the settled days, and in which slices."""
-        value, days = self.tails.value(bag, rows), ((stretch.first, stretch.split),)
+        value, days = self.tails.value(bag, rows.table), ((stretch.first, stretch.split),)
         source = self.tails.masked(bag, rows, slices, days, (f"{value} AS v",))
         asked = within(day_of(rows.time), ((stretch.split, stretch.until),))
         words = dict.fromkeys(word_of(bit) for bit in self.tails.bits(bag, slices).values())
@@ -356,7 +357,7 @@ class Settled:
         self, bag: Bag, rows: Rows, slices: Slices, stretch: Stretch, only: tuple[Day, ...] | None
     ) -> Seen:
         source = self.tails.masked(
-            bag, rows, slices, ((stretch.first, stretch.split),), (f"{self.tails.value(bag, rows)} AS v",)
+            bag, rows, slices, ((stretch.first, stretch.split),), (f"{self.tails.value(bag, rows.table)} AS v",)
         )
         bits = self.tails.bits(bag, slices)
         words = list(dict.fromkeys(word_of(bit) for bit in bits.values()))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from scorecard.measures.slices import Slice
-from scorecard.measures.states.tails import Day, Tail, counted
+from scorecard.measures.states.dayrows import Day, Tail, counted
 
 Number = tuple[int, int, float | None]
 """(values counted, values not finite, the number)."""

@@ -7,166 +7,32 @@ statement. What has been handed out is never written again.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import lru_cache, reduce
+from functools import reduce
 
 import polars as pl
 
 from scorecard.book.model.metric import Split
 from scorecard.ground.errors import Refused
+from scorecard.measures.place import Here
 from scorecard.measures.plan import Bag
-from scorecard.measures.ranges import DAY, column, day_of, moment_literal, runs, utc_naive, within
+from scorecard.measures.ranges import DAY, column, day_of, moment_literal, runs, within
 from scorecard.measures.slices import Slice
 from scorecard.measures.sql import ROWS, literal
+from scorecard.measures.states.additive import raw_value
+from scorecard.measures.states.arrivals import Arrived
+from scorecard.measures.states.dayrows import BITS, MOST_CHUNKS, Day, Tail, counted, word_of
 from scorecard.measures.states.rows import Rows, Slices, guarded
 from scorecard.warehouse.engine import Engine
 
-BITS = 62
-"""So many slices (the whole among them) go into one number."""
 PLAIN = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT", "VARCHAR", "BOOLEAN",
     "DATE", "TIMESTAMP", "DOUBLE", "FLOAT", "DECIMAL")  # fmt: skip
 """Types whose values are the same in memory; others are compared as texts."""
-MOST_CHUNKS = 16
-"""Rows that came in more pieces than this are put together."""
 Columns = tuple[str, ...]
 Axis = tuple[str, str, Split | None]
 """(source, time column, split)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Day:
-    """A day's rows: ``t`` (none where times are dates), ``m_0`` …, and a column for each value as far as it can be read.
-
-    ``counts``: rows by bit. ``lineage``: the same where rows have only been added.
-    """
-
-    frame: pl.DataFrame
-    counts: tuple[int, ...]
-    lineage: object = field(default_factory=object)
-
-    def newest(self) -> datetime | None:
-        """The time of the last row."""
-        found = self.frame["t"].max() if "t" in self.frame.columns else None
-        return found if isinstance(found, datetime) else None
-
-
-@dataclass(slots=True)
-class Values:
-    """Values as ``v``, sorted and without nulls, with the masks of their rows. ``odd``: some are not finite."""
-
-    rows: pl.DataFrame
-    odd: bool
-    _once: pl.DataFrame | None = None
-    _parts: list[tuple[tuple[int, ...], pl.Series]] | None = None
-    _counts: dict[int, int] | None = None
-
-    def in_slice(self, bit: int) -> pl.Series:
-        """The values of a slice's rows: mostly those of one team or process, which lie together."""
-        if self._parts is None:
-            parts = self.rows.partition_by(self.rows.columns[1:], as_dict=True, include_key=False)
-            self._parts = [(tuple(int(str(mask)) for mask in key), part["v"]) for key, part in parts.items()]
-        word, own = bit // BITS, 1 << bit % BITS
-        met = [v for key, v in self._parts if word < len(key) and key[word] & own]
-        if len(met) == 1:
-            return met[0]
-        if len(met) == len(self._parts):
-            return self.rows["v"]
-        return self.rows.filter(has(bit))["v"] if met else self.rows["v"].head(0)
-
-    def once(self) -> pl.DataFrame:
-        """Each value once, with all slices that have it."""
-        found = self._once
-        if found is None:
-            words = [pl.col(word).bitwise_or() for word in self.rows.columns[1:]]
-            found = self._once = self.rows.group_by("v").agg(words)
-        return found
-
-    def counts(self, bits: Iterable[int]) -> dict[int, int]:
-        """How many there are in the slices of some bits, always the same ones."""
-        if self._counts is None:
-            self._counts = counted(self.rows, bits)
-        return self._counts
-
-
-def counted(rows: pl.DataFrame, bits: Iterable[int]) -> dict[int, int]:
-    """How many rows count in the slices of some bits."""
-    wanted = tuple(bits)
-    known = tuple(bit for bit in wanted if word_of(bit) in rows.columns)
-    found = rows.select(_counting(known)).row(0) if known else ()
-    return {**dict.fromkeys(wanted, 0), **dict(zip(known, found, strict=True))}
-
-
-@lru_cache(maxsize=1000)
-def _counting(bits: tuple[int, ...]) -> list[pl.Expr]:
-    return [has(bit).sum().alias(str(bit)) for bit in bits]
-
-
-@dataclass(slots=True)
-class Tail:
-    """The rows of some days, of the last only those before a moment; slices go by their bits."""
-
-    days: tuple[Day, ...]
-    bits: Mapping[Slice | None, int]
-    before: datetime | None
-    _rows: pl.DataFrame | None = None
-    _known: dict[str, Values] = field(default_factory=dict)
-    _numbers: dict[tuple[str, Slice | None], tuple[array[float], int]] = field(default_factory=dict)
-
-    def rows(self) -> pl.DataFrame:
-        found = self._rows
-        if found is None:
-            found = pl.concat([day.frame for day in self.days], how="diagonal")
-            if self.before is not None and "t" in found.columns:
-                found = found.filter(pl.col("t") < utc_naive(self.before))
-            self._rows = found
-        return found
-
-    def most(self, slice_: Slice | None) -> int:
-        """No more rows than these are of a slice."""
-        bit = self.bits.get(slice_)
-        return 0 if bit is None else sum(day.counts[bit] for day in self.days if bit < len(day.counts))
-
-    def numbers(self, name: str, slice_: Slice | None) -> tuple[array[float], int]:
-        """The finite values of a slice, sorted, and how many are not finite."""
-        found = self._numbers.get((name, slice_))
-        if found is None:
-            values = self.values(name)
-            v = values.in_slice(self.bits[slice_])
-            finite = v.filter(v.is_finite()) if values.odd else v
-            found = self._numbers[name, slice_] = _floats(finite), len(v) - len(finite)
-        return found
-
-    def values(self, name: str) -> Values:
-        """A column's values of all slices."""
-        found = self._known.get(name)
-        if found is None:
-            rows = self.rows() if self.days else pl.DataFrame(schema={name: pl.Float64, word_of(0): pl.Int64})
-            words = [word_of(bit) for bit in range(0, len(self.bits), BITS)]
-            chosen = (
-                rows.select(pl.col(name).alias("v"), *(w for w in words if w in rows.columns)).drop_nulls("v").sort("v")
-            )
-            found = self._known[name] = Values(
-                chosen, chosen["v"].dtype.is_float() and not chosen["v"].is_finite().all()
-            )
-        return found
-
-    def knows(self, name: str) -> bool:
-        """Whether a column could be read of all its days."""
-        return all(name in day.frame.columns for day in self.days)
-
-
-def word_of(bit: int) -> str:
-    """The column that holds a bit."""
-    return f"m_{bit // BITS}"
-
-
-@lru_cache(maxsize=1000)
-def has(bit: int) -> pl.Expr:
-    """Whether a row counts in the slice of a bit."""
-    return (pl.col(word_of(bit)) & (1 << bit % BITS)) != 0
 
 
 @dataclass(slots=True)
@@ -181,6 +47,7 @@ class Tails:
     _texts: dict[tuple[str, str], bool] = field(default_factory=dict)
     _used: set[tuple[Axis, date]] = field(default_factory=set)
     _grown: dict[tuple[Axis, date], Day] = field(default_factory=dict)
+    _sure: set[Day] = field(default_factory=set)
 
     def forget(self, source: str, days: Iterable[date] | None, *, grown: bool = False) -> None:
         """Rows of some days (None: any) have changed. ``grown``: all that were there are there as they were."""
@@ -198,6 +65,55 @@ class Tails:
         for axis in [a for a in self._days if a[0] in names]:
             self._days[axis] = {d: day for d, day in self._days[axis].items() if (axis, d) in self._used}
         self._used = {used for used in self._used if used[0][0] not in names}
+        self._sure &= {day for days in self._days.values() for day in days.values()}
+
+    # -- rows that have come -----------------------------------------------------------------------------------
+
+    def read_of(self, here: Here) -> list[str]:
+        """What of a row is in a day, of any axis, as SQL."""
+        found: dict[str, None] = {}
+        for bag in self.bags:
+            if bag.source == here.source:
+                found[raw_value(None if bag.split is None else bag.split.column)] = None
+                found[self.value(bag, here.table)] = None
+        return list(found)
+
+    def vouch(self, source: str) -> None:
+        """All days that are known of a source are of the generation that is measured."""
+        self._sure |= {day for axis, days in self._days.items() if axis[0] == source for day in days.values()}
+
+    def grow(self, here: Here, arrived: Arrived, slices_of: Callable[[Split | None], Slices]) -> None:
+        """Adds rows that have come to the days that were forgotten as grown; what is not known for sure is left to be read."""
+        for place, before in list(self._grown.items()):
+            axis, day = place
+            if axis[0] == here.source and before in self._sure:
+                bags = {self.name_of(bag): bag for bag in self.bags if _axis(bag) == axis}
+                first = next(iter(bags.values()))
+                slices = slices_of(axis[2])
+                found = self._columns_in(arrived, here, bags, self.bits(first, slices), slices)
+                come = arrived.rows.filter(pl.col(arrived.layout.names[day_of(axis[1])]) == day)
+                rows = come.select(found[name] for name in before.frame.columns)
+                masks = {name for name in found if name.startswith("m_")}
+                if rows.schema == before.frame.schema and masks <= set(rows.columns):
+                    del self._grown[place]
+                    self._days[axis][day] = now = before.grown(rows, len(self.bits(first, slices)))
+                    self._sure.add(now)
+
+    def _columns_in(
+        self, arrived: Arrived, here: Here, bags: Mapping[str, Bag], bits: Mapping[Slice | None, int], slices: Slices
+    ) -> dict[str, pl.Expr]:
+        """The columns of a day, of rows that have come."""
+        names, first = arrived.layout.names, next(iter(bags.values()))
+        found = {name: pl.col(names[self.value(bag, here.table)]).alias(name) for name, bag in bags.items()}
+        found["t"] = pl.col(names[column(first.time)]).alias("t")
+        raw = pl.col(names[raw_value(None if first.split is None else first.split.column)])
+        masks = {text: reduce(lambda m, s: m | 1 << bits[s], named, 1) for text, named in slices.items()}
+        for word in range(-(-len(bits) // BITS)):
+            part = {text: mask >> BITS * word & (1 << BITS) - 1 for text, mask in masks.items()}
+            whole = pl.lit(int(word == 0), pl.Int64)
+            mask = raw.replace_strict(part, default=whole, return_dtype=pl.Int64) if part else whole
+            found[word_of(word * BITS)] = mask.alias(word_of(word * BITS))
+        return found
 
     def name_of(self, bag: Bag) -> str:
         """The column of a bag's values; in a ``Day`` only where they can be read."""
@@ -243,15 +159,15 @@ class Tails:
         days = within(day_of(rows.time), ranges)
         return f"SELECT {', '.join(shown)} FROM {rows.table} AS {ROWS}{joins} WHERE {days} AND {rows.until}"
 
-    def value(self, bag: Bag, rows: Rows) -> str:
+    def value(self, bag: Bag, table: str) -> str:
         """SQL for what a bag counts of a row: a double, or a value that is told from others in memory as it is there."""
         if bag.q is not None:
             return guarded(f"CAST({bag.value} AS DOUBLE)", bag.condition)
         value = guarded(bag.value, bag.condition)
-        if (rows.table, value) not in self._texts:
-            kind = self.engine.query(f"SELECT typeof({value}) AS kind FROM {rows.table} AS {ROWS} LIMIT 1")
-            self._texts[rows.table, value] = bool(len(kind)) and not str(kind.item()).startswith(PLAIN)
-        return f"CAST({value} AS VARCHAR)" if self._texts[rows.table, value] else value
+        if (table, value) not in self._texts:
+            kind = self.engine.query(f"SELECT typeof({value}) AS kind FROM {table} AS {ROWS} LIMIT 1")
+            self._texts[table, value] = bool(len(kind)) and not str(kind.item()).startswith(PLAIN)
+        return f"CAST({value} AS VARCHAR)" if self._texts[table, value] else value
 
     def _columns_of(self, bag: Bag) -> dict[tuple[str, str | None, bool], str]:
         found = self._columns.get(_axis(bag))
@@ -274,7 +190,7 @@ class Tails:
         bags = {self.name_of(b): b for b in self.bags if _axis(b) == axis}
 
         def read(names: Sequence[str]) -> pl.DataFrame:
-            values = [f"{self.value(bags[name], rows)} AS {name}" for name in names]
+            values = [f"{self.value(bags[name], rows.table)} AS {name}" for name in names]
             return self.engine.query(self.masked(bag, rows, slices, ranges, (*keys, *values)))
 
         try:
@@ -300,7 +216,7 @@ class Tails:
         whole = f"{within(day_of(rows.time), ranges)} AND {rows.until}"
         chosen = (
             f"{column(rows.time)} AS t",
-            *(f"{self.value(b, rows)} AS {name}" for name, b in values.items()),
+            *(f"{self.value(b, rows.table)} AS {name}" for name, b in values.items()),
             f"(SELECT count(*) FROM {rows.table} AS {ROWS} WHERE {whole}) AS all_rows",
         )
         try:
@@ -333,13 +249,3 @@ def _masks(bits: Mapping[Slice | None, int], named: Iterable[Slice], words: int)
     """The masks of rows that count in the whole and some slices."""
     mask = reduce(lambda m, slice_: m | 1 << bits[slice_], named, 1)
     return ", ".join(str(mask >> BITS * word & (1 << BITS) - 1) for word in range(words))
-
-
-def _floats(series: pl.Series) -> array[float]:
-    """The values of a series without nulls, compactly."""
-    found = array("d")
-    chunk = series.rechunk().to_arrow()
-    found.frombytes(
-        chunk.buffers()[1].to_pybytes()[chunk.offset * 8 : (chunk.offset + len(chunk)) * 8] if len(chunk) else b""
-    )
-    return found

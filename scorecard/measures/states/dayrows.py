@@ -1,0 +1,169 @@
+"""Rows of single days, and of some days up to a moment, as quantiles and distinct counts ask for them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+
+import polars as pl
+
+from scorecard.measures.ranges import utc_naive
+from scorecard.measures.slices import Slice
+
+BITS = 62
+"""So many slices (the whole among them) go into one number."""
+MOST_CHUNKS = 16
+"""Rows that came in more pieces than this are put together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Day:
+    """A day's rows: ``t`` (none where times are dates), ``m_0`` …, and a column for each value as far as it can be read.
+
+    ``counts``: rows by bit. ``lineage``: the same where rows have only been added.
+    """
+
+    frame: pl.DataFrame
+    counts: tuple[int, ...]
+    lineage: object = field(default_factory=object)
+
+    def grown(self, rows: pl.DataFrame, bits: int) -> Day:
+        """The day with more rows."""
+        known = (*self.counts, *[0] * (bits - len(self.counts)))
+        come = counted(rows, range(bits)).values()
+        frame = pl.concat([self.frame, rows], rechunk=self.frame.n_chunks() > MOST_CHUNKS)
+        return Day(frame, tuple(n + more for n, more in zip(known, come, strict=True)), self.lineage)
+
+    def newest(self) -> datetime | None:
+        """The time of the last row."""
+        found = self.frame["t"].max() if "t" in self.frame.columns else None
+        return found if isinstance(found, datetime) else None
+
+
+@dataclass(slots=True)
+class Values:
+    """Values as ``v``, sorted and without nulls, with the masks of their rows. ``odd``: some are not finite."""
+
+    rows: pl.DataFrame
+    odd: bool
+    _once: pl.DataFrame | None = None
+    _parts: list[tuple[tuple[int, ...], pl.Series]] | None = None
+    _counts: dict[int, int] | None = None
+
+    def in_slice(self, bit: int) -> pl.Series:
+        """The values of a slice's rows: mostly those of one team or process, which lie together."""
+        if self._parts is None:
+            parts = self.rows.partition_by(self.rows.columns[1:], as_dict=True, include_key=False)
+            self._parts = [(tuple(int(str(mask)) for mask in key), part["v"]) for key, part in parts.items()]
+        word, own = bit // BITS, 1 << bit % BITS
+        met = [v for key, v in self._parts if word < len(key) and key[word] & own]
+        if len(met) == 1:
+            return met[0]
+        if len(met) == len(self._parts):
+            return self.rows["v"]
+        return self.rows.filter(has(bit))["v"] if met else self.rows["v"].head(0)
+
+    def once(self) -> pl.DataFrame:
+        """Each value once, with all slices that have it."""
+        found = self._once
+        if found is None:
+            words = [pl.col(word).bitwise_or() for word in self.rows.columns[1:]]
+            found = self._once = self.rows.group_by("v").agg(words)
+        return found
+
+    def counts(self, bits: Iterable[int]) -> dict[int, int]:
+        """How many there are in the slices of some bits, always the same ones."""
+        if self._counts is None:
+            self._counts = counted(self.rows, bits)
+        return self._counts
+
+
+def counted(rows: pl.DataFrame, bits: Iterable[int]) -> dict[int, int]:
+    """How many rows count in the slices of some bits."""
+    wanted = tuple(bits)
+    known = tuple(bit for bit in wanted if word_of(bit) in rows.columns)
+    found = rows.select(_counting(known)).row(0) if known else ()
+    return {**dict.fromkeys(wanted, 0), **dict(zip(known, found, strict=True))}
+
+
+@lru_cache(maxsize=1000)
+def _counting(bits: tuple[int, ...]) -> list[pl.Expr]:
+    return [has(bit).sum().alias(str(bit)) for bit in bits]
+
+
+@dataclass(slots=True)
+class Tail:
+    """The rows of some days, of the last only those before a moment; slices go by their bits."""
+
+    days: tuple[Day, ...]
+    bits: Mapping[Slice | None, int]
+    before: datetime | None
+    _rows: pl.DataFrame | None = None
+    _known: dict[str, Values] = field(default_factory=dict)
+    _numbers: dict[tuple[str, Slice | None], tuple[array[float], int]] = field(default_factory=dict)
+
+    def rows(self) -> pl.DataFrame:
+        found = self._rows
+        if found is None:
+            found = pl.concat([day.frame for day in self.days], how="diagonal")
+            if self.before is not None and "t" in found.columns:
+                found = found.filter(pl.col("t") < utc_naive(self.before))
+            self._rows = found
+        return found
+
+    def most(self, slice_: Slice | None) -> int:
+        """No more rows than these are of a slice."""
+        bit = self.bits.get(slice_)
+        return 0 if bit is None else sum(day.counts[bit] for day in self.days if bit < len(day.counts))
+
+    def numbers(self, name: str, slice_: Slice | None) -> tuple[array[float], int]:
+        """The finite values of a slice, sorted, and how many are not finite."""
+        found = self._numbers.get((name, slice_))
+        if found is None:
+            values = self.values(name)
+            v = values.in_slice(self.bits[slice_])
+            finite = v.filter(v.is_finite()) if values.odd else v
+            found = self._numbers[name, slice_] = _floats(finite), len(v) - len(finite)
+        return found
+
+    def values(self, name: str) -> Values:
+        """A column's values of all slices."""
+        found = self._known.get(name)
+        if found is None:
+            rows = self.rows() if self.days else pl.DataFrame(schema={name: pl.Float64, word_of(0): pl.Int64})
+            words = [word_of(bit) for bit in range(0, len(self.bits), BITS)]
+            chosen = (
+                rows.select(pl.col(name).alias("v"), *(w for w in words if w in rows.columns)).drop_nulls("v").sort("v")
+            )
+            found = self._known[name] = Values(
+                chosen, chosen["v"].dtype.is_float() and not chosen["v"].is_finite().all()
+            )
+        return found
+
+    def knows(self, name: str) -> bool:
+        """Whether a column could be read of all its days."""
+        return all(name in day.frame.columns for day in self.days)
+
+
+def word_of(bit: int) -> str:
+    """The column that holds a bit."""
+    return f"m_{bit // BITS}"
+
+
+@lru_cache(maxsize=1000)
+def has(bit: int) -> pl.Expr:
+    """Whether a row counts in the slice of a bit."""
+    return (pl.col(word_of(bit)) & (1 << bit % BITS)) != 0
+
+
+def _floats(series: pl.Series) -> array[float]:
+    """The values of a series without nulls, compactly."""
+    found = array("d")
+    chunk = series.rechunk().to_arrow()
+    found.frombytes(
+        chunk.buffers()[1].to_pybytes()[chunk.offset * 8 : (chunk.offset + len(chunk)) * 8] if len(chunk) else b""
+    )
+    return found
