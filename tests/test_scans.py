@@ -80,7 +80,10 @@ def come_to(warehouse: DuckWarehouse, of: Source, folder: Path, way: str) -> tup
         return counts
     table = warehouse.query(f"SELECT * FROM {warehouse.table(of.name)} ORDER BY ALL")
     aside = warehouse.quarantine(of.name).drop("load")
-    shown = [(held.rows, held.columns, held.state, held.data_until, held.first_day), table.schema, table.rows()]
+    schema = {
+        name: type_ for name, type_ in table.schema.items() if name != "_file"
+    }  # a lone file's name is one of one
+    shown = [(held.rows, held.columns, held.state, held.data_until, held.first_day), schema, table.rows()]
     return counts, shown, aside.rows()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,13 +15,14 @@ from scorecard.warehouse.planning import SAMPLE_ROWS, Planner, Raw, is_known
 from scorecard.warehouse.quick import has_usual_way, quickly, unusual
 from scorecard.warehouse.quoting import literal, quote, quoted
 from scorecard.warehouse.shaping import BAD, FILE, LINE, MOVED, ODD, Plan, flagged, shaped
+from scorecard.warehouse.zones import changes_of
 
 if TYPE_CHECKING:
     from scorecard.warehouse.staging import Staging
 
 SCAN = "_scan"
 STREAM = "_scanned"
-LOOKED_AT = 2048
+FEW_ODD = 40
 
 
 class NotTakenError(Exception):
@@ -58,7 +60,7 @@ def take_scan(staging: Staging, scan: Scan, file: str | None) -> bool:
     cursor.execute("BEGIN TRANSACTION")
     try:
         _settle(staging, scan)
-        _take(staging, scan, file)
+        left = _take(staging, scan, file)
         if not scan.keep():
             raise NotTakenError
     except (NotTakenError, ScanFailed):
@@ -66,6 +68,10 @@ def take_scan(staging: Staging, scan: Scan, file: str | None) -> bool:
         planner.shapes, planner.open, staging.created, staging.rising = shapes, still_open, created, rising
         return False
     cursor.execute("COMMIT")
+    if left:
+        cursor.execute("BEGIN TRANSACTION")
+        _add(staging, left)
+        cursor.execute("COMMIT")
     return True
 
 
@@ -97,16 +103,21 @@ def _text_columns(scan: Scan) -> dict[str, str]:
     return {**dict.fromkeys(scan.columns, "VARCHAR"), LINE: "BIGINT"}
 
 
-def _take(staging: Staging, scan: Scan, file: str | None) -> None:
-    """The good rows as they stream by; the others, if there are any, are read once more with all that is to be said."""
+def _take(staging: Staging, scan: Scan, file: str | None) -> list[Same]:
+    """The good rows as they stream by; the others, if there are any, are read once more with all that is to be said.
+
+    What is the same in every row is left to be added to the table: all columns of it once its rows are committed.
+    """
     plan, given = staging.planner.plan(), _text_columns(scan)
     key = staging.order.source.key
-    quick = _mostly_usual(scan, plan, given)
-    select = quickly(plan, SCAN, given) if quick else flagged(plan, SCAN, given)
-    passing = _Passing(scan, select, key, staging.rising)
-    _put_good(staging, plan, passing.reader(), file, lines=bool(key))
+    quick = has_usual_way(plan, given)
+    passing = _Passing(scan, quickly(plan, SCAN, given) if quick else flagged(plan, SCAN, given), key, staging.rising)
+    if quick and passing.mostly_odd:  # it does not pay to read so many rows a second time
+        quick, passing = False, _Passing(scan, flagged(plan, SCAN, given), key, staging.rising)
+    left = _put_good(staging, plan, passing, file, alone=scan.alone)
     if not passing.odd:
-        return
+        return left
+    _add(staging, [replace(same, type="VARCHAR") if same.name == FILE else same for same in left])
     if quick:
         again = shaped(plan, f"({unusual(plan, SCAN, given)})", given, file, lines=bool(key))
     else:
@@ -115,35 +126,30 @@ def _take(staging: Staging, scan: Scan, file: str | None) -> None:
     staging.rising.holds = False
     if _inferred_misread(staging):
         raise NotTakenError
+    return []
 
 
-def _mostly_usual(scan: Scan, plan: Plan, given: Mapping[str, str]) -> bool:
-    """Whether so few of the first rows are written in an unusual way that it pays to read such rows a second time."""
-    if not has_usual_way(plan, given):
-        return False
-    first = f"SELECT {quote(ODD)} FROM ({quickly(plan, f'(SELECT * FROM {SCAN} LIMIT {LOOKED_AT})', given)})"
-    (odd,) = scan.look(f"SELECT count(*) FILTER ({quote(ODD)}) FROM ({first})").read_all().columns
-    return int(odd[0].as_py()) <= LOOKED_AT // 50
-
-
-def _put_good(staging: Staging, plan: Plan, reader: pa.RecordBatchReader, file: str | None, *, lines: bool) -> None:
-    """Rows with nothing to object to. What is the same for all of them is added to a new table behind its back: written out
-    row by row it would cost a tenth of the whole load."""
-    own = f"SELECT {quoted(plan.columns)}, {quote(MOVED)}"
-    same = [(FILE, "VARCHAR", f"{literal(file)}::VARCHAR"), (BAD, "VARCHAR[]", "NULL::VARCHAR[]")]
-    if lines:
-        own += f", {quote(LINE)}"
-    else:
-        same.insert(1, (LINE, "BIGINT", "NULL::BIGINT"))
+def _put_good(staging: Staging, plan: Plan, passing: _Passing, file: str | None, *, alone: bool) -> list[Same]:
+    """Rows with nothing to object to. What is the same for all of them is not written out row by row, which would cost a tenth
+    of the whole load: it is left to be added to a new table. A lone file's name is one of one, which takes no room."""
+    name = f"ENUM({literal(file)})" if alone and file is not None else "VARCHAR"
+    same = [Same(FILE, name, literal(file)), Same(BAD, "VARCHAR[]", "NULL")]
+    same += [] if staging.order.source.key else [Same(LINE, "BIGINT", "NULL")]
+    same += [] if changes_of(plan.source_zone).hours else [Same(MOVED, "INTEGER", "0")]
+    own = quoted([*plan.columns, *(n for n in (LINE, MOVED) if all(n != each.name for each in same))])
     if staging.created:
-        more = ", ".join(f"{value} AS {quote(name)}" for name, _, value in same)
-        _put(staging, plan, reader, f"{own}, {more} FROM {STREAM}")
-        return
-    _put(staging, plan, reader, f"{own} FROM {STREAM}")
-    for name, type_, value in same:
-        cursor, column = staging.cursor, f"{quote(name)}"
-        cursor.execute(f"ALTER TABLE {staging.prepared} ADD COLUMN {column} {type_} DEFAULT {value}")
-        cursor.execute(f"ALTER TABLE {staging.prepared} ALTER COLUMN {column} DROP DEFAULT")
+        more = ", ".join(f"{s.value}::{'VARCHAR' if s.name == FILE else s.type} AS {quote(s.name)}" for s in same)
+        _put(staging, plan, passing.reader(), f"SELECT {own}, {more} FROM {STREAM}")
+        return []
+    _put(staging, plan, passing.reader(), f"SELECT {own} FROM {STREAM}")
+    return same
+
+
+def _add(staging: Staging, columns: Sequence[Same]) -> None:
+    for column in columns:
+        alter, name = f"ALTER TABLE {staging.prepared}", quote(column.name)
+        staging.cursor.execute(f"{alter} ADD COLUMN {name} {column.type} DEFAULT {column.value}")
+        staging.cursor.execute(f"{alter} ALTER COLUMN {name} DROP DEFAULT")
 
 
 def _put(staging: Staging, plan: Plan, reader: pa.RecordBatchReader, select: str) -> None:
@@ -162,6 +168,15 @@ def _inferred_misread(staging: Staging) -> bool:
     return one(staging.cursor, f"SELECT count(*) FROM {staging.prepared} WHERE {where}") > 0
 
 
+@dataclass(frozen=True, slots=True)
+class Same:
+    """A column with the same ``value`` (as SQL) in every row."""
+
+    name: str
+    type: str
+    value: str
+
+
 class _Passing:
     """A scan's typed rows on their way: numbered, the odd ones held back and counted, the order of the keys watched."""
 
@@ -172,6 +187,13 @@ class _Passing:
         self._numbered = bool(key)
         self._line = scan.first_line
         self._inner = scan.stream(select)
+        self._first = next(iter(self._inner), None)
+
+    @property
+    def mostly_odd(self) -> bool:
+        """Whether more than a few of the first rows are."""
+        first = self._first
+        return first is not None and first.column(ODD).true_count > max(FEW_ODD, first.num_rows // 50)
 
     def reader(self) -> pa.RecordBatchReader:
         fields = [field for field in self._inner.schema if field.name != ODD]
@@ -179,7 +201,7 @@ class _Passing:
         return pa.RecordBatchReader.from_batches(schema, self._pass_on(schema))
 
     def _pass_on(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        for batch in self._inner:
+        for batch in chain([] if self._first is None else [self._first], self._inner):
             odd = batch.column(ODD)
             columns = [batch.column(name) for name in schema.names if name != LINE]
             if self._numbered:

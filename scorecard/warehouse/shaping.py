@@ -41,7 +41,7 @@ NUMBERS = (
     "UHUGEINT",
 )
 TYPICAL = (
-    "CASE strlen({x}) WHEN 19 THEN {x}[17] = ':' WHEN 16 THEN {x}[14] = ':' AND {x}[16] <> 'Z' AND {x}[16] <> 'z' END"
+    "CASE strlen({x}) WHEN 19 THEN {x}[-3] = ':' WHEN 16 THEN {x}[14] = ':' AND {x}[16] <> 'Z' AND {x}[16] <> 'z' END"
 )
 WITH_ZONE = r"([Zz]|[+-][0-9]{1,2}(:?[0-9]{2}){0,2}|[A-Za-z]{3,}(/[A-Za-z_]+)*)\s*$"
 
