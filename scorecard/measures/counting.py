@@ -41,6 +41,7 @@ from scorecard.measures.states.reading import Columns
 from scorecard.measures.states.rows import Piece, Rows
 from scorecard.measures.states.settled import Asked, Settled, Stretch
 from scorecard.measures.states.stretches import Line
+from scorecard.measures.states.tame import tame_among
 from scorecard.measures.store import BAGS, Pending
 from scorecard.measures.sweep import Sweep, apart, windows_around
 from scorecard.warehouse.engine import Engine
@@ -167,14 +168,17 @@ class Counting:
         self._keep_scans(self._run(small, self._scanned))
 
     def _scanned(self, jobs: Sequence[ScanJob]) -> pl.DataFrame:
-        here = self.here
-        parts = []
+        here, parts = self.here, []
+        # A row that comes in between and is too large is an error, and all is tried again in halves.
+        whole = [job for job in jobs if job.ranges is None and job.scan.line is None]
+        tame = tame_among(self.engine, here.table, (atom for job in whole for atom in job.atoms.values()))
         for number, job in enumerate(jobs):
             bucket = bucket_of(job.scan, here.calendar.timezone, whole_hours=here.whole_hours)
             until = event_until(job.scan, here.columns, here.now, here.today)
             table = table_of(here, job.scan, job.ranges)
             rows = f"FROM {table} AS {ROWS} WHERE {event_days_within(job.scan, job.ranges)} AND {until}"
-            parts.append(scan_sql(job.scan, tuple(job.atoms.values()), rows, bucket, number))
+            small = tame if job in whole else ()
+            parts.append(scan_sql(job.scan, tuple(job.atoms.values()), rows, bucket, number, small))
         return self.engine.query(" UNION ALL BY NAME ".join(parts))
 
     def _keep_scans(self, answers: Iterable[tuple[Sequence[ScanJob], pl.DataFrame]]) -> None:

@@ -166,23 +166,35 @@ class Sweep:
             name, flag = columns.numbers[place[:2]]
             by_name.setdefault(name, []).append((place, flag))
         named = {(bag.value, bag.condition, self.bags[bag]): bag.id for bag in bags if bag.q is None}
-        for begin, until in portions:
-            rows = self.engine.query(self._sql(reading, begin, until), many=True)
-            for name, wanted in by_name.items():
-                cells = reading.cells(rows, name, begin)
-                for place, flag in wanted:
-                    for grain, day, slice_, n, bad, xs in runs[place].take(cells[flag], until):
-                        for state, x in zip(states[place], xs, strict=True):
-                            self._keep(state, grain, day, slice_, n, bad, x)
-            for counted, once in counting.items():
-                for grain in counted[1]:
-                    keys = reading.keys(rows, counted, grain)
-                    for of, day, condition, slice_, n, x in once.take(grain, keys, begin, until):
-                        self._keep(named[counted[0], condition, counted[1]], of, day, slice_, n, 0, float(x))
+        for begin, until in portions:  # nothing of one is left when the next comes
+            self._take(reading, (begin, until), by_name, runs, states, named)
         for place, one in runs.items():
             for (begun, split), around in one.windows.items():
                 for nth, state in enumerate(states[place]):
                     self.windows[state, begun, split] = {slice_: some[nth] for slice_, some in around.items()}
+
+    def _take(
+        self,
+        reading: Reading,
+        portion: tuple[int, int],
+        by_name: Mapping[str, Sequence[tuple[Sorted, int | None]]],
+        runs: Mapping[Sorted, Runs],
+        states: Mapping[Sorted, Sequence[str]],
+        named: Mapping[tuple[str, str | None, Sequence[Grain]], str],
+    ) -> None:
+        """The rows of some segments."""
+        rows = self.engine.query(self._sql(reading, *portion), many=True)
+        for name, wanted in by_name.items():
+            cells = reading.cells(rows, name, portion[0])
+            for place, flag in wanted:
+                for grain, day, slice_, n, bad, xs in runs[place].take(cells[flag], portion[1]):
+                    for state, x in zip(states[place], xs, strict=True):
+                        self._keep(state, grain, day, slice_, n, bad, x)
+            del cells
+        for counted, once in reading.counting.items():
+            for grain in counted[1]:
+                for of, day, condition, slice_, n, x in once.take(grain, reading.keys(rows, counted, grain), *portion):
+                    self._keep(named[counted[0], condition, counted[1]], of, day, slice_, n, 0, float(x))
 
     def _runs(self, reading: Reading, bags: Sequence[Bag]) -> tuple[dict[Sorted, list[str]], dict[Sorted, Runs]]:
         """The states of each sorted value, and what finds them."""

@@ -28,7 +28,7 @@ def answer(
     if many:
         relation = cursor.sql(sql, params=list(parameters) if parameters else None)
         if relation is not None:
-            return pl.DataFrame(relation.to_arrow_table())
+            return pl.DataFrame(pl.from_arrow(relation.to_arrow_table(), rechunk=False))
     else:
         cursor.execute(sql, list(parameters) if parameters else None)
         if cursor.description:

@@ -7,7 +7,7 @@ integers (units of 2^-20 and 2^-80) whose sums are exact, so that a week is the 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import accumulate, compress
@@ -130,15 +130,18 @@ def bucket_of(scan: Scan, timezone: str, *, whole_hours: bool) -> str:
     return hour_start(event_moment(scan), timezone, whole_hours=whole_hours) if scan.fine else event_day(scan)
 
 
-def scan_sql(scan: Scan, atoms: Sequence[Atom], rows: str, bucket: str, number: int = 0) -> str:
+def scan_sql(
+    scan: Scan, atoms: Sequence[Atom], rows: str, bucket: str, number: int = 0, tame: Container[str] = ()
+) -> str:
     """One statement for all atoms: job (``number``), bucket, slice (raw) and ``a_i`` … ``high_i`` as far as atom i has them.
 
-    ``rows``: FROM and WHERE. Statements of several scans can be put together with UNION ALL BY NAME.
+    ``rows``: FROM and WHERE. ``tame``: columns of small doubles (``states.tame``). Statements of several scans can be put
+    together with UNION ALL BY NAME.
     """
-    values, levels = _levels(atoms)
+    values, levels = _levels(atoms, tame)
     outer = [f"{number} AS job", "CAST(bucket AS TIMESTAMP) AS bucket", "slice"]
     for i, atom in enumerate(atoms):
-        outer += _aggregates(atom, i, values[i])
+        outer += _tame_sum(i, values[i]) if _is_tame(atom, tame) else _aggregates(atom, i, values[i])
     source = nested([f"{bucket} AS bucket", f"{raw_value(scan.split)} AS slice"], levels, rows)
     return f"SELECT {', '.join(outer)} FROM ({source}) AS m GROUP BY bucket, slice"
 
@@ -210,7 +213,9 @@ def value_places(atoms: Sequence[Atom]) -> list[int]:
     return _levels(atoms)[0]
 
 
-def _levels(atoms: Sequence[Atom]) -> tuple[list[int], tuple[list[str], list[str], list[str]]]:
+def _levels(
+    atoms: Sequence[Atom], tame: Container[str] = ()
+) -> tuple[list[int], tuple[list[str], list[str], list[str]]]:
     """The numbers of the atoms' values, and what is chosen of rows, one SELECT within the other."""
     inner: list[str] = []
     middle, scaled = ["*"], ["*"]
@@ -222,7 +227,9 @@ def _levels(atoms: Sequence[Atom]) -> tuple[list[int], tuple[list[str], list[str
         places.append(v)
         if v == i:
             inner.append(f"{value} AS v_{v}")
-        if _is_double(atom):  # NaN and the infinities are outside
+        if _is_tame(atom, tame):
+            scaled.append(f"v_{v} * {_TWO_HIGH} AS s_{i}, round(v_{v} * {_TWO_HIGH}) AS h_{i}")
+        elif _is_double(atom):  # NaN and the infinities are outside
             middle.append(f"{finite(f'v_{v}', LARGEST_SUMMED if atom.fold == 'sum' else LARGEST)} AS f_{i}")
             if atom.fold == "sum":
                 scaled.append(f"f_{i} * {_TWO_HIGH} AS s_{i}, round(f_{i} * {_TWO_HIGH}) AS h_{i}")
@@ -246,6 +253,10 @@ def finite(value: str, largest: float = LARGEST) -> str:
 
 def _is_double(atom: Atom) -> bool:
     return atom.fold != "count" and atom.digits is None
+
+
+def _is_tame(atom: Atom, tame: Container[str]) -> bool:
+    return atom.fold == "sum" and _is_double(atom) and atom.value in tame
 
 
 def _row_value(atom: Atom) -> str:
@@ -275,6 +286,12 @@ def _aggregates(atom: Atom, i: int, v: int) -> list[str]:
     if atom.fold in ("low", "high"):
         return [f"{'min' if atom.fold == 'low' else 'max'}(f_{i}) AS {atom.fold}_{i}", *counts]
     return [f"sum(CAST(h_{i} AS HUGEINT)) AS a_{i}", f"CAST(sum({_rest(i)}) AS HUGEINT) AS b_{i}", *counts]
+
+
+def _tame_sum(i: int, v: int) -> list[str]:
+    """The same of a sum where half as wide numbers hold what a row adds to it, and all is finite."""
+    sums = (("a", f"CAST(h_{i} AS BIGINT)"), ("b", _rest(i)))
+    return [*(f"CAST(sum({part}) AS HUGEINT) AS {key}_{i}" for key, part in sums), f"count(v_{v}) AS n_{i}"]
 
 
 def _rest(i: int) -> str:

@@ -71,7 +71,8 @@ class Once:
         ended = bisect_right(grained.begins, until) - 1 - periods.start
         held, limit = self._held.pop(grain, []), ended << key.wide
         if not ended:
-            self._held[grain] = [*held, keys]
+            # A copy, in any order: as it came from the engine it holds the other columns with it.
+            self._held[grain] = [*held, keys.reverse()]
             return
         ready = [*held, keys]
         if ended < len(periods):  # what is held is of the next portion's first period
@@ -88,7 +89,8 @@ class Once:
         parts = -(-sum(map(len, ready)) // AT_ONCE)
         found: dict[tuple[int, str | None, Slice | None], tuple[int, int]] = {}
         # Small numbers are compared many times as fast: the part of each is worked out once.
-        lies_in = [(one // (1 << key.low) % parts).cast(pl.UInt16) for one in ready] if parts > 1 else []
+        small = pl.UInt8 if parts <= 256 else pl.UInt16
+        lies_in = [(one // (1 << key.low) % parts).cast(small) for one in ready] if parts > 1 else []
         for part in range(parts):
             mine = [one.filter(of == part) for one, of in zip(ready, lies_in, strict=True)] if parts > 1 else ready
             some = pl.concat(mine).sort(multithreaded=False)

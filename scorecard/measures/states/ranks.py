@@ -18,7 +18,7 @@ from scorecard.measures.states.keys import Decimals
 from scorecard.measures.states.sorting import Run
 from scorecard.measures.states.stretches import Window, between_values
 
-MANY = 5000
+MANY = 1000
 """More values than these are sorted by the engine of frames."""
 _KEPT = {"d": pa.float64(), "I": pa.uint32(), "Q": pa.uint64()}
 FEW, FEW_EACH = 256, 4
