@@ -26,6 +26,7 @@ class Keeping:
     engine: Engine
     token: str
     waiting: Pending = field(default_factory=Pending)
+    _owned_at: int = -1
 
     def query(self, sql: str) -> pl.DataFrame:
         """A SELECT of what is kept, as of now."""
@@ -33,8 +34,13 @@ class Keeping:
         return self.engine.query(sql)
 
     def owned(self) -> bool:
-        """Whether nobody else has taken the states over since."""
-        return owner(self.engine) == self.token
+        """Whether nobody else has taken the states over since; asked only where anybody has written anything."""
+        writes = self.engine.writes
+        if writes != self._owned_at:
+            if owner(self.engine) != self.token:
+                return False
+            self._owned_at = writes
+        return True
 
     def take(self, pending: Pending) -> None:
         """What one measuring has counted. It waits if it only replaces numbers of states that are kept; else it is written."""

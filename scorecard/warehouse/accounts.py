@@ -27,6 +27,7 @@ class Accounts:
         self._reading = reading
         self._glances = glances
         self._standings, self._latest = Remembered(standing_of), Remembered(load_of)
+        self._history = Remembered(load_of)
         self._missed: list[Load] = []
 
     def standing(self, source: str) -> Standing | None:
@@ -58,8 +59,11 @@ class Accounts:
     def loads(self, source: str | None, limit: int, outcome: str | None) -> tuple[Load, ...]:
         """The run history, newest first."""
         waiting = self._waiting()
+        remembered = (
+            self._history if source is outcome is None else Remembered(load_of)
+        )  # each board asks for the newest
         with self._reading() as cursor:
-            written = decisions.told(cursor, read_loads(cursor, source, limit, outcome))
+            written = decisions.told(cursor, read_loads(cursor, source, limit, outcome, remembered))
         asked = [x for x in waiting if source in (None, x.source) and outcome in (None, x.outcome)]
         return tuple(_by_number([*asked, *written])[::-1][:limit])
 

@@ -54,6 +54,7 @@ class DuckWarehouse:
         self._lost = False
         self._aside = Asides(self._reading)
         self._next_id = 1
+        self.writes = 0
         self._glances = Glances(folder, self._reading, clock, self._take_id)
         self._accounts = Accounts(self._reading, self._glances)
         self._connection = self._connect()
@@ -111,10 +112,11 @@ class DuckWarehouse:
                 self.write_down()
                 return load, NOTHING
             try:
-                return self._load(order, batches)
+                load, touched = self._load(order, batches)
+                return load, touched
             finally:
                 self._glances.forget(order.source.name)
-                self._holds.forget()
+                self._holds.forget_waiting(order.source.name, load)
 
     def _load(self, order: LoadOrder, batches: Iterable[Batch]) -> tuple[Load, Touched]:
         began = self.clock.steady()
@@ -235,11 +237,9 @@ class DuckWarehouse:
 
     def quarantine(self, source: str, limit: int = 100) -> pl.DataFrame:
         """Rows put aside, newest load first: columns load, file, line, reason, text, column_name, value, missing."""
-        return self.query(
-            "SELECT load, file, line, reason, text, column_name, value, gone_by IS NULL AS missing "
-            "FROM _loads.quarantine WHERE source = ? ORDER BY load DESC, file, line LIMIT ?",
-            [source, limit],
-        )
+        columns = "load, file, line, reason, text, column_name, value, gone_by IS NULL AS missing"
+        asked = f"SELECT {columns} FROM _loads.quarantine WHERE source = ? ORDER BY load DESC, file, line LIMIT ?"
+        return self.query(asked, [source, limit])
 
     def quarantines(self, failed: Sequence[int] = ()) -> Mapping[str, Quarantine]:
         """Per source the rows that its table lacks, and those for which one of the ``failed`` loads failed."""
@@ -284,6 +284,7 @@ class DuckWarehouse:
             except duckdb.Error as error:
                 raise self._said(error) from error
             finally:
+                self.writes += 1  # once it is committed: who has seen none of it must see that there is something
                 if of_loads:
                     self._glances.forget()
 

@@ -342,6 +342,11 @@ class Engine(Protocol):
         """Statements in one transaction through the one writer; ``frames`` can be read as tables by their names."""
         ...
 
+    @property
+    def writes(self) -> int:
+        """How often ``write`` was called: where it is as before, nobody has written anything that way."""
+        ...
+
     def prepare_axes(self, source: str, axes: Sequence[str], timezone: str) -> bool:
         """Reporting days for axes that came since the last load, without loading. True where one was added."""
         ...

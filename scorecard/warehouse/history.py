@@ -22,7 +22,11 @@ PRUNED_EVERY = 5000
 
 
 def read_loads(
-    cursor: duckdb.DuckDBPyConnection, source: str | None, limit: int, outcome: str | None = None
+    cursor: duckdb.DuckDBPyConnection,
+    source: str | None,
+    limit: int,
+    outcome: str | None,
+    remembered: Remembered[Load],
 ) -> tuple[Load, ...]:
     """Finished loads, newest first."""
     rows = cursor.execute(
@@ -30,7 +34,7 @@ def read_loads(
         "AND (CAST($3 AS VARCHAR) IS NULL OR outcome = $3) ORDER BY id DESC LIMIT $2",
         [source, limit, outcome],
     ).fetchall()
-    return tuple(load_of(row) for row in rows)
+    return tuple(remembered.of(rows))
 
 
 LATEST = """SELECT * FROM _loads.history WHERE id IN

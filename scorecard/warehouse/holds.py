@@ -72,9 +72,15 @@ class DuckHolds:
         return self._waiting_now.get()
 
     def forget(self) -> None:
-        """A load was held, has taken the place of one that was, or a person has decided."""
+        """A person has decided."""
         self._waiting_now.forget()
         self._pinned_now.forget()
+
+    def forget_waiting(self, source: str, load: Load | None) -> None:
+        """A load of a source has ended (None: in a fault): it may wait now, or be in the place of one that did."""
+        known = self._waiting_now.known
+        if load is None or load.outcome == "held" or known is None or any(one.load.source == source for one in known):
+            self._waiting_now.forget()
 
     def _read_waiting(self) -> tuple[Waiting, ...]:
         with self._rooms.reading() as cursor:

@@ -25,5 +25,11 @@ class Recalled(Generic[T]):
         self._known = changes, found  # of before a write that was committed meanwhile: then it is read once more
         return found
 
+    @property
+    def known(self) -> T | None:
+        """What was read last, as far as nothing was written since."""
+        known = self._known
+        return known[1] if known is not None and known[0] == self._changes else None
+
     def forget(self) -> None:
         self._changes += 1

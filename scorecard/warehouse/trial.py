@@ -53,6 +53,7 @@ class Trial:
         self._views: dict[str, dict[str, date]] = {}
         self._moved: set[str] = set()
         self._shown: dict[str, Candidate] = {}
+        self.writes = 0
         with self._cursors() as cursor:
             row = cursor.execute("SELECT current_database()").fetchone()
             self.beneath = "" if row is None else str(row[0])
@@ -145,6 +146,7 @@ class Trial:
             for sql, parameters in statements:
                 cursor.execute(sql, list(parameters) if parameters else None)
             cursor.execute("COMMIT")
+        self.writes += 1
 
     def prepare_axes(self, source: str, axes: Sequence[str], timezone: str) -> bool:
         """Reporting days that the live table lacks, or has of another zone, by a view over it. True: days are new."""
