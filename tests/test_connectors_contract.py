@@ -149,3 +149,9 @@ def test_importing_the_registry_loads_no_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_pull_of_records_needs_neither_the_database_nor_arithmetic_on_columns() -> None:
+    program = "import sys, connectors.http_api; print([m for m in ('duckdb', 'pyarrow.compute') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
