@@ -117,8 +117,9 @@ def _no_times(
         kind = table.get(name or "", "TIMESTAMP").upper()
         if not kind.startswith(("TIMESTAMP", "DATE")):
             hint = f"declare it in the source: columns: {{{name}: {{type: timestamp, format: …}}}}"
+            held = "nothing yet" if kind == "NULL" else f"{kind}, no times"
             yield Problem(
-                f"column '{name}' of source '{source}' holds {kind}, no times, and {owner} takes it as a time",
+                f"column '{name}' of source '{source}' holds {held}, and {owner} takes it as a time",
                 place,
                 hint,
             )
@@ -128,7 +129,7 @@ def _no_numbers(aim: FromSource, table: Mapping[str, str], owner: str, place: Pl
     """Targets that are no numbers."""
     for name in (aim.value, aim.amber):
         kind = table.get(name or "", "DOUBLE").upper()
-        if not kind.startswith(_NUMBERS):
+        if kind != "NULL" and not kind.startswith(_NUMBERS):
             message = f"column '{name}' of source '{aim.source}' holds {kind}, no numbers, and {owner} takes its targets there"
             hint = f"declare it in the source: columns: {{{name}: double}}; a share is written 0.85"
             yield Problem(message, place, hint)

@@ -20,7 +20,7 @@ from scorecard.ground.errors import Place, Problem, Refused, in_order
 
 if TYPE_CHECKING:
     from scorecard.book.model import Book
-    from scorecard.warehouse.engine import Engine
+    from scorecard.warehouse.engine import Engine, Standing
 
 
 COLUMNS = ("file", "line", "column", "severity", "message", "hint")
@@ -128,7 +128,7 @@ def table_problems(engine: Engine, book: Book) -> list[Problem]:
         for name in sorted(outdated)
     ]
     same = replace(book, metrics={n: m for n, m in book.metrics.items() if m.source not in outdated})
-    known = {n: s.columns for n, s in loaded.items() if n not in outdated}
+    known = {n: _with_values(s) for n, s in loaded.items() if n not in outdated}
     columns = check_columns(same, known)
     lines = {(p.place.file, p.place.line) for p in columns if p.place is not None}
     types = Meter(engine, same, calendar_of(same)).mistakes()
@@ -141,6 +141,12 @@ def table_problems(engine: Engine, book: Book) -> list[Problem]:
         *(p for p in (*types, *conditions) if p.place is None or (p.place.file, p.place.line) not in lines),
         *spelled,
     ]
+
+
+def _with_values(standing: Standing) -> dict[str, str]:
+    """Column → type; of one that has never had a value, none."""
+    empty = [name for name in standing.empty if standing.columns.get(name) == "VARCHAR"]
+    return {**standing.columns, **dict.fromkeys(empty, "NULL")}
 
 
 @click.command(hidden=True)

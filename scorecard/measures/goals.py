@@ -15,7 +15,7 @@ from scorecard.ground.periods.calendar import Calendar
 from scorecard.judgement.targets import FromSource, Looked
 from scorecard.measures.place import key_of
 from scorecard.measures.slices import NONE, Slicing
-from scorecard.measures.sql import ROWS, column_kind, quoted
+from scorecard.measures.sql import NOTHING_YET, ROWS, column_kind, quoted
 from scorecard.measures.values import Goals, GoalTable
 from scorecard.warehouse.engine import Engine, Standing
 
@@ -153,7 +153,7 @@ def _unfit(aim: FromSource, time: str | None, columns: Mapping[str, str]) -> Pro
     if column_kind(columns[time]) not in ("instant", "date"):
         return Problem(f"'{time}' is {columns[time].lower()}, not a time")
     for name in (aim.value, aim.amber):
-        if name is not None and column_kind(columns[name]) != "number":
+        if name is not None and columns[name] != NOTHING_YET and column_kind(columns[name]) != "number":
             hint = f"declare it in the source: columns: {{{name}: double}}"
             return Problem(f"'{name}' is {columns[name].lower()}, not a number", hint=hint)
     return None

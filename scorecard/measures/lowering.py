@@ -30,7 +30,7 @@ from scorecard.book.model.metric import (
 from scorecard.book.scope import parts_of
 from scorecard.ground.errors import Place, Problem, Refused, did_you_mean
 from scorecard.measures.plan import ALL_ROWS, Ages, Atom, Bag, Fold, Line, Lowered, Scan, coarser
-from scorecard.measures.sql import Compiler, Made, column_kind
+from scorecard.measures.sql import NOTHING_YET, Compiler, Made, column_kind
 
 Probe = Callable[[str, tuple[str, ...]], tuple[pl.DataType, ...]]
 """(source, compiled row expressions) → their types; raises what the engine raises where one does not compile."""
@@ -111,7 +111,8 @@ def _check_time(metric: Metric, column: str, columns: Mapping[str, str]) -> None
     kind = column_kind(columns[column])
     if kind not in ("instant", "date"):
         hint = f"declare it in the source: columns: {{{column}: timestamp}}"
-        raise Refused(Problem(f"'{column}' is {columns[column].lower()}, not a time", place, hint))
+        seen = "has had no value yet" if columns[column] == NOTHING_YET else f"is {columns[column].lower()}, not a time"
+        raise Refused(Problem(f"'{column}' {seen}", place, hint))
     if kind == "date" and metric.grain == "hour":
         raise Refused(
             Problem(f"'{column}' is a date without time of day, so there are no hours", place, "use grain: day")

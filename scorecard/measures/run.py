@@ -38,7 +38,7 @@ from scorecard.measures.series import Weaver
 from scorecard.measures.shares import Shares
 from scorecard.measures.slices import Slicing
 from scorecard.measures.spans import Spans
-from scorecard.measures.sql import Made
+from scorecard.measures.sql import NOTHING_YET, Made
 from scorecard.measures.states.settled import Settled
 from scorecard.measures.states.tails import Tails
 from scorecard.measures.store import calendar_id, write_days
@@ -237,7 +237,7 @@ class Meter:
 
     def _standings(self) -> dict[str, Standing]:
         found = self.engine.standings()
-        return {name: found[name] for name in self.book.sources if name in found}
+        return {name: _typed(found[name]) for name in self.book.sources if name in found}
 
     def _here(self, standings: Mapping[str, Standing], now: datetime) -> dict[str, Here]:
         today = self.calendar.day_of(now)
@@ -253,7 +253,8 @@ class Meter:
         """Lowers every metric against the live columns; one that does not compile is a problem of its own."""
         for source in list(standings):
             if self.engine.prepare_axes(source, axes(self.book, source), self.calendar.timezone):
-                standings[source] = self.engine.standing(source) or standings[source]
+                found = self.engine.standing(source)
+                standings[source] = standings[source] if found is None else _typed(found)
         slicing = Slicing(self.book)
         made = self._all_lowered(tuple(self.book.metrics.values()), standings, slicing)
         lowered = {name: one for name, one in made.items() if isinstance(one, Lowered)}
@@ -360,3 +361,9 @@ def lost_parts(lowered: Mapping[str, Lowered], problems: Mapping[str, Problem]) 
                 message = f"metric '{name}': its part '{part}' could not be computed"
                 lost[name] = Problem(message, one.metric.place, f"mend '{part}' first")
     return lost
+
+
+def _typed(standing: Standing) -> Standing:
+    """The standing, with columns that have never had a value as such: no sum would take the texts that they are until then."""
+    empty = [name for name in standing.empty if standing.columns.get(name) == "VARCHAR"]
+    return replace(standing, columns={**standing.columns, **dict.fromkeys(empty, NOTHING_YET)}) if empty else standing

@@ -26,6 +26,8 @@ Made = dict[tuple[str, str, str | None, int], tuple[exp.Expression, str]]
 ROWS = "r"
 """The alias of the source's table in every statement."""
 
+NOTHING_YET = "NULL"
+"""The type of a column that has never had a value: it goes with everything, as NULL does."""
 _TIMES = ("instant", "clock", "date")
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 _ALIKE = (exp.Coalesce, exp.Greatest, exp.Least, exp.Nullif, exp.Abs)
@@ -146,6 +148,8 @@ class Compiler:
             raise Refused(Problem(f"source '{self.source}' has no column '{name}'", place, hint))
         node: exp.Expression = exp.column(exp.to_identifier(name, quoted=True), table=ROWS)
         type_ = self.columns[name].upper()
+        if type_ == NOTHING_YET:
+            return exp.Null(), "other"
         if "TIME ZONE" in type_ or type_ == "TIMESTAMPTZ":
             node = exp.AtTimeZone(this=node, zone=exp.Literal.string("UTC"))
         return node, column_kind(type_)
@@ -325,9 +329,10 @@ def text_of(node: exp.Expression) -> str:
 
 
 def _as_time(typed: Typed, other: Kind) -> Typed:
-    """A text beside a time is a time on the local clock: ``created_at - '2026-01-01'``."""
+    """A text beside a time is a time on the local clock: ``created_at - '2026-01-01'``; and so is nothing."""
     node, kind = typed
-    return (exp.cast(node, "TIMESTAMP"), "clock") if kind == "text" and other in _TIMES else typed
+    timeless = kind == "text" or isinstance(node, exp.Null)
+    return (exp.cast(node, "TIMESTAMP"), "clock") if timeless and other in _TIMES else typed
 
 
 def _many(given: object) -> list[exp.Expression]:

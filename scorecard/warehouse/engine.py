@@ -157,7 +157,8 @@ class Standing:
     ``data_until``: newest time of the source's own ``time`` column, never later than the load. ``first_day``: per time
     column, the first reporting day. ``columns``: column → DuckDB type of the live table. ``state``: the connectors'
     own. ``definition``: another one when the source's key, mode, types or zones are others, so that rows kept from
-    before may have been read differently. ``traces``: which days the latest generations have touched.
+    before may have been read differently. ``traces``: which days the latest generations have touched. ``empty``: columns
+    that have never had a value, so that nobody knows their type.
     """
 
     source: str
@@ -171,6 +172,7 @@ class Standing:
     state: Mapping[str, Any] = field(default_factory=dict)
     definition: str = ""
     traces: Traces = field(default_factory=dict, compare=False)
+    empty: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

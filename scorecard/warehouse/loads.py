@@ -28,7 +28,7 @@ from scorecard.warehouse.holdwords import (
 from scorecard.warehouse.planning import known_shape
 from scorecard.warehouse.publication import FinishLoad, Publication, Result
 from scorecard.warehouse.quoting import incoming_table
-from scorecard.warehouse.records import NOTHING_SETTLED, Memory, read_memory
+from scorecard.warehouse.records import NOTHING_SETTLED, Memory, read_memory, without_types
 from scorecard.warehouse.shaping import MOVED, Plan
 from scorecard.warehouse.staged import (
     Staged,
@@ -236,7 +236,7 @@ class Publishing(Publication):
             fresh = remembered(
                 self.cursor, self.order, memory, shown, change, staging.state or memory.standing.state, None
             )
-            self._remember(replace(fresh, optional=memory.optional, open=memory.open))
+            self._remember(without_types(fresh, memory.optional, memory.open))
             result = Result("unchanged", self.counts, touched, tuple(self.counts.warnings), fresh.standing.generation)
             result.superseded = self._supersede()
             finish(result)

@@ -158,16 +158,14 @@ class Planner:
         key = name in self.order.source.key
         parts = [f"SELECT {quote(name)} AS v FROM {r.relation}" for r in raws if r.columns.get(name) == "VARCHAR"]
         if not parts:
-            self.open.add(name)
-            return Shape(name, "text", "VARCHAR", inferred=True, key=key)
+            return self._without_values(name, key=key)
         rows = f"({' UNION ALL '.join(parts)}{'' if limit is None else f' LIMIT {limit}'})"
         kinds = CANDIDATES if self.order.source.kind != "sql" else ("date", "timestamp")
         total = self._count(rows, ())[0]
         if total == 0:
             if limit is not None:
                 return self._inferred(name, raws, None)
-            self.open.add(name)
-            return Shape(name, "text", "VARCHAR", inferred=True, key=key)
+            return self._without_values(name, key=key)
         allowed = 0 if key else int(min(self.order.source.quarantine_at_most, STRAY_AT_MOST) * total)
         # More misfits than allowed among the first rows rule a type out; what most columns are not need not be tried on all.
         first, *fits = self._count(f"(SELECT v FROM {rows} WHERE {FILLED} LIMIT {LEAST_TRIED + allowed})", kinds)
@@ -185,6 +183,12 @@ class Planner:
         if best is None and not key and name == self.order.source.time:
             best = self._time_of_most(rows)
         kind = best or "text"
+        return Shape(name, kind, TYPES[kind], inferred=True, key=key)
+
+    def _without_values(self, name: str, *, key: bool) -> Shape:
+        """The shape of a column until its first value comes; one that is used as a time can be nothing else."""
+        self.open.add(name)
+        kind = "timestamp" if name in self.axes and not key else "text"
         return Shape(name, kind, TYPES[kind], inferred=True, key=key)
 
     def _time_of_most(self, rows: str) -> str | None:

@@ -31,7 +31,7 @@ from scorecard.warehouse.generations import NEVER, Keeping, forget
 from scorecard.warehouse.holdwords import no_longer_fits
 from scorecard.warehouse.merging import append, upsert
 from scorecard.warehouse.quoting import incoming_table, live_table, quote
-from scorecard.warehouse.records import Counts, Memory, read_memory, with_counts, write_memory
+from scorecard.warehouse.records import Counts, Memory, read_memory, with_counts, without_types, write_memory
 from scorecard.warehouse.replacing import replace_rows
 from scorecard.warehouse.shaping import Plan
 from scorecard.warehouse.staged import Parked, Staged, drop, held_table, parked_of, take_keys
@@ -133,7 +133,7 @@ class Publication:
         change = self._apply(tables, plan, staged.whole, said)
         state, newest = staged.state, staged.newest
         memory = remembered(self.cursor, self.order, self.memory, plan, change, state, newest, self.begun)
-        return change, replace(memory, optional=staged.optional, open=staged.open)
+        return change, without_types(memory, staged.optional, staged.open)
 
     def _keep_shape(self, tables: Tables, staged: Staged) -> None:
         """Before columns come, go or change their type, the table is kept whole, and before it gets another key."""

@@ -211,6 +211,7 @@ def unpacked_memory(source: str, loaded_at: datetime | None, data_until: datetim
         state=unpack(body["state"]),
         definition=body["definition"],
         traces=unpacked(body.get("traces", {})),
+        empty=frozenset(body["open"]),
     )
     key = body.get("key")
     return Memory(
@@ -221,6 +222,11 @@ def unpacked_memory(source: str, loaded_at: datetime | None, data_until: datetim
         unpack(body["newest"]),
         None if key is None else tuple(key),
     )
+
+
+def without_types(memory: Memory, optional: frozenset[str], open_: frozenset[str]) -> Memory:
+    """The memory, knowing which columns a batch may lack, and of which no type is known yet."""
+    return replace(memory, standing=replace(memory.standing, empty=open_), optional=optional, open=open_)
 
 
 def renewed(memory: Memory, now: datetime, state: Mapping[str, Any]) -> Memory:
