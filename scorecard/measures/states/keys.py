@@ -5,12 +5,15 @@ The engine makes them, where the values lie in its caches: one narrow column com
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import polars as pl
 
+from scorecard.measures.sql import ROWS
 from scorecard.measures.states.additive import finite
 from scorecard.warehouse.engine import Engine
 
@@ -23,6 +26,7 @@ SCALES = (1, 10, 100, 1000, 10_000, 100_000, 1_000_000)
 """Decimals are values that are whole numbers up to ``LARGEST``, divided by one of these."""
 SAMPLE = 1000
 """So many rows tell which of them is tried on all."""
+_COLUMN = re.compile(rf'CAST\({re.escape(ROWS)}\."[^"]+" AS DOUBLE\)')
 QUICK_SEVENTHS = 13_000
 """Up to so many days a factor divides them by seven."""
 
@@ -152,20 +156,37 @@ def _looked_at(engine: Engine, rows: str, scales: Mapping[str, Sequence[int]]) -
     """Columns of doubles with the scales at which all of their values may be decimals."""
     if not scales:
         return {}
-    asked, inner = [], []
+    asked, inner, known = [], [], _ends(engine, rows, scales)
     for n, (value, tried) in enumerate(scales.items()):
         inner.append(f"{value} AS v_{n}")
-        asked += [f"min(f_{n}) AS least_{n}", f"max(f_{n}) AS most_{n}", f"count(v_{n}) - count(f_{n}) AS bad_{n}"]
-        for scale in tried:
-            own = f"f_{n} * {scale}.0"
-            odd = f"round({own}) / {scale}.0 <> f_{n} OR abs({own}) > {LARGEST!r}"
-            asked.append(f"CAST(count_if({odd}) AS BIGINT) AS odd_{n}_{scale}")
-    checked = ", ".join(f"{finite(f'v_{n}')} AS f_{n}" for n in range(len(scales)))
-    source = f"SELECT *, {checked} FROM (SELECT {', '.join(inner)} {rows}) AS i"
+        kept = f"f_{n}"
+        if value in known:
+            kept = f"v_{n}"
+        else:
+            asked += [f"min(f_{n}) AS least_{n}", f"max(f_{n}) AS most_{n}", f"count(v_{n}) - count(f_{n}) AS bad_{n}"]
+        odd = {scale: f"round({kept} * {scale}.0) / {scale}.0 <> {kept}" for scale in tried}
+        asked += [f"CAST(count_if({condition}) AS BIGINT) AS odd_{n}_{scale}" for scale, condition in odd.items()]
+    checked = ["*", *(f"{finite(f'v_{n}')} AS f_{n}" for n, value in enumerate(scales) if value not in known)]
+    source = f"SELECT {', '.join(checked)} FROM (SELECT {', '.join(inner)} {rows}) AS i"
     row = engine.query(f"SELECT {', '.join(asked)} FROM ({source}) AS m").row(0, named=True)
     found: dict[str, Decimals | None] = {}
     for n, (value, tried) in enumerate(scales.items()):
-        fitting = next((scale for scale in tried if not row[f"odd_{n}_{scale}"]), None)
-        least, most = (round((row[f"{end}_{n}"] or 0.0) * (fitting or 0)) for end in ("least", "most"))
-        found[value] = None if fitting is None else Decimals(fitting, least, most, row[f"bad_{n}"] > 0)
+        least, most = known.get(value) or (row[f"{end}_{n}"] or 0.0 for end in ("least", "most"))
+        largest = max(-least, most)
+        fitting = (s for s in tried if not row[f"odd_{n}_{s}"] and largest * s <= LARGEST)
+        scale = next(fitting, None)
+        broken = value not in known and row[f"bad_{n}"] > 0
+        found[value] = None if scale is None else Decimals(scale, round(least * scale), round(most * scale), broken)
     return found
+
+
+def _ends(engine: Engine, rows: str, values: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """The least and the largest value of columns as they are kept, of which that is known without a look at their rows; not
+    of those that are not finite."""
+    plain = [value for value in values if _COLUMN.fullmatch(value)]
+    if not plain or " WHERE " in rows:
+        return {}
+    ends = ", ".join(f"min({value}) AS a_{n}, max({value}) AS b_{n}" for n, value in enumerate(plain))
+    found = engine.query(f"SELECT {ends} {rows}").row(0)
+    pairs = zip(plain, found[::2], found[1::2], strict=True)
+    return {value: (low, high) for value, low, high in pairs if low is not None and -inf < low <= high < inf}

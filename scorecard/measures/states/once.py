@@ -117,12 +117,15 @@ class Once:
                 yield (number, condition, None), n[at + 1] - n[at], once[at + 1] - once[at]
             period, codes = some // (1 << wide), (some // (1 << flags)) & ((1 << (low - flags)) - 1)
             for named, layer in self.coded.layers:
-                lies_in, size = layer.cast(some.dtype).gather(codes), len(named) + 1
+                size = len(named) + 1
+                alone = layer.to_list() == [len(named), *range(len(named))]  # each value is a slice of its own
+                lies_in = codes if alone else layer.cast(some.dtype).gather(codes)
                 first = new | _new(lies_in)
                 groups = pl.LazyFrame({"g": period * size + lies_in, "first": first}).group_by("g")
                 added = groups.agg(pl.len(), pl.col("first").sum()).collect(engine="streaming")
                 for group, n_in, once_in in added.rows():
                     number, slice_ = divmod(group, size)
+                    slice_ = (slice_ - 1) % size if alone else slice_
                     if slice_ < len(named):
                         yield (number, condition, named[slice_]), n_in, once_in
 
