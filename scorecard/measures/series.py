@@ -192,6 +192,7 @@ class Weaver:
         still = before is not None and span is self._span.get(key) and not self._stirred(one)
         if self.scene.is_lazy(one):
             own: frozenset[Slice | None] = frozenset((None, *slices))
+            own = before.slices if before is not None and before.slices == own else own
             self.groups[key] = Group(span.periods, own, partial(self.scene.series, one, grain))
             self._note(key, Moves() if still else self._moves_of(one, grain, span, own, before))
             return
@@ -265,11 +266,14 @@ class Weaver:
             firsts = (self.scene.first_day(one, None), self.scene.first_days.get(one.scan, {}) if one.scan else {})
             last = self._firsts.get((name, grain), firsts)
             self._firsts[name, grain] = firsts
-            begun = (s for s in slices if s is not None and last[1].get(s) != firsts[1].get(s))
+            same = last[1] is firsts[1]
+            begun = () if same else (s for s in slices if s is not None and last[1].get(s) != firsts[1].get(s))
             own: dict[Slice | None, frozenset[int]] = dict.fromkeys(begun, whole)
             found = Moves(whole if last[0] != firsts[0] else self._dirty(one, grain, span, known), own)
         if before is None or before.periods[:1] != span.periods[:1]:
             return Moves(whole)
+        if slices is before.slices:
+            return found
         anew: dict[Slice | None, frozenset[int]] = dict.fromkeys(slices - before.slices, whole)
         return Moves(found.common, {**found.own, **anew}) if anew else found
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from itertools import accumulate, compress
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -170,16 +171,25 @@ def each_sql(atoms: Sequence[Atom], shown: Sequence[str], rows: str) -> str:
     return f"SELECT {', '.join([*outer, *names])} FROM ({nested(inner, levels, rows)}) AS m"
 
 
-def each_summed(atoms: Sequence[Atom], numbers: Iterable[int], rows: pl.DataFrame) -> list[pl.Expr] | None:
+def each_summed(atoms: tuple[Atom, ...], numbers: tuple[int, ...], rows: pl.DataFrame) -> Sequence[pl.Expr] | None:
     """Adds up what ``each_sql`` gives, as ``a_i`` … ``high_i`` of some atoms. None: their values are not such as can be added
     here."""
+    places = value_places(atoms)
+    exact = [(f"v_{places[i]}", atoms[i]) for i in numbers if atoms[i].fold == "sum" and not _is_double(atoms[i])]
+    tests = [f"v_{places[i]}" for i in numbers if _is_test(atoms[i])]
+    fits = all(_is_exact(rows[v], atom.digits or 0) for v, atom in exact)
+    return _sums(atoms, numbers) if fits and all(rows.schema[v] == pl.Boolean for v in tests) else None
+
+
+@lru_cache(maxsize=100)
+def _sums(atoms: tuple[Atom, ...], numbers: tuple[int, ...]) -> list[pl.Expr]:
     places = value_places(atoms)
     found: list[pl.Expr] = []
     for i in numbers:
         atom, v, there = atoms[i], f"v_{places[i]}", pl.col(f"k_{places[i]}").sum().cast(pl.Int64)
-        if _is_test(atom) and rows.schema[v] == pl.Boolean:
+        if _is_test(atom):
             found.append(pl.col(v).sum().cast(pl.Int64).alias(f"n_{i}"))
-        elif atom.fold == "count" and not _is_test(atom):
+        elif atom.fold == "count":
             found.append(there.alias(f"n_{i}"))
         elif _is_double(atom):
             counted = pl.col(f"f_{i}").count().cast(pl.Int64)
@@ -191,11 +201,9 @@ def each_summed(atoms: Sequence[Atom], numbers: Iterable[int], rows: pl.DataFram
                 found.append(pl.col(f"f_{i}").min().alias(f"low_{i}"))
             else:
                 found.append(pl.col(f"f_{i}").max().alias(f"high_{i}"))
-        elif atom.fold == "sum" and _is_exact(rows[v], atom.digits or 0):
+        else:
             found.append(pl.col(v).to_physical().cast(pl.Int128).sum().alias(f"a_{i}"))
             found.append(pl.col(v).count().cast(pl.Int64).alias(f"n_{i}"))
-        else:
-            return None
     return found
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 
@@ -66,13 +67,21 @@ class Arrived:
         raw = pl.col(self.layout.names[raw_value(scan.split)])
         keyed = self.rows.filter(known).group_by(pl.max_horizontal(days).alias("day"), raw.alias("raw"))
         found: dict[date, dict[Part, Amount]] = {}
-        states = [state_id(scan, atom) for atom in atoms]
-        for row in keyed.agg(sums).iter_rows(named=True):
-            parts = found.setdefault(row["day"], {})
-            for state, i in zip(states, numbers, strict=True):
-                a, b, n, bad = (row.get(f"{key}_{i}", 0) for key in ("a", "b", "n", "bad"))
-                if n or bad:
-                    parts[state, row["raw"]] = Amount(a, b, n, bad, row.get(f"low_{i}"), row.get(f"high_{i}"))
+        added = keyed.agg(sums)
+        known_columns, nothing = set(added.columns), [0] * len(added)
+        ends: dict[str, list[Any]] = {"low": [None] * len(added), "high": [None] * len(added)}
+
+        def column_of(key: str, i: int) -> list[Any]:
+            name = f"{key}_{i}"
+            return added[name].to_list() if name in known_columns else ends.get(key, nothing)
+
+        places = list(zip(added["day"].to_list(), added["raw"].to_list(), strict=True))
+        for i, atom in zip(numbers, atoms, strict=True):
+            state = state_id(scan, atom)
+            amounts = map(Amount._make, zip(*(column_of(key, i) for key in Amount._fields), strict=True))
+            for (day, raw), amount in zip(places, amounts, strict=True):
+                if amount.n or amount.bad:
+                    found.setdefault(day, {})[state, raw] = amount
         return found
 
 
