@@ -65,9 +65,11 @@ class Arrived:
         days = [pl.col(self.layout.names[day_of(time)]) for time in scan.columns]
         known = pl.all_horizontal(day.is_not_null() for day in days)
         raw = pl.col(self.layout.names[raw_value(scan.split)])
-        keyed = self.rows.filter(known).group_by(pl.max_horizontal(days).alias("day"), raw.alias("raw"))
+        keys = pl.max_horizontal(days).alias("day"), raw.alias("raw")
         found: dict[date, dict[Part, Amount]] = {}
-        added = keyed.agg(sums)
+        (added,) = pl.collect_all(
+            [self.rows.lazy().filter(known).group_by(keys).agg(sums)]
+        )  # in steps it would cost more
         known_columns, nothing = set(added.columns), [0] * len(added)
         ends: dict[str, list[Any]] = {"low": [None] * len(added), "high": [None] * len(added)}
 
@@ -130,9 +132,8 @@ class Arrivals:
         self._waits.pop(here.source, None)
         time = layout.names[column(own or "")]
         newest = frame[time].max()
-        assert isinstance(newest, datetime)  # noqa: S101 - rows were found by it
         edge = frame.filter(pl.col(time) == newest)
-        if len(edge) <= MOST_AT_EDGE:
+        if isinstance(newest, datetime) and len(edge) <= MOST_AT_EDGE:
             mark = _Mark(here.standing.generation, layout, here.standing.rows, newest, edge)
             self._marks[here.source] = mark
         return Arrived(layout, rows)

@@ -104,6 +104,7 @@ class Tail:
     _rows: pl.DataFrame | None = None
     _known: dict[str, Values] = field(default_factory=dict)
     _numbers: dict[tuple[str, Slice | None], tuple[array[float], int]] = field(default_factory=dict)
+    _most: dict[Slice | None, int] = field(default_factory=dict)
 
     def rows(self) -> pl.DataFrame:
         found = self._rows
@@ -116,8 +117,12 @@ class Tail:
 
     def most(self, slice_: Slice | None) -> int:
         """No more rows than these are of a slice."""
-        bit = self.bits.get(slice_)
-        return 0 if bit is None else sum(day.counts[bit] for day in self.days if bit < len(day.counts))
+        found = self._most.get(slice_)  # asked for each quantile of each period
+        if found is None:
+            bit = self.bits.get(slice_)
+            found = 0 if bit is None else sum(day.counts[bit] for day in self.days if bit < len(day.counts))
+            self._most[slice_] = found
+        return found
 
     def numbers(self, name: str, slice_: Slice | None) -> tuple[array[float], int]:
         """The finite values of a slice, sorted, and how many are not finite."""
