@@ -515,6 +515,18 @@ def test_data_until_is_the_newest_time_not_later_than_now(house: DuckWarehouse) 
     assert standing.data_until == datetime(2026, 9, 28, 9, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("key", [["id"], []])
+def test_data_until_is_of_another_column_at_once(house: DuckWarehouse, key: list[str]) -> None:
+    """The same rows, and the book says that another column is their time."""
+    rows = {"id": [1, 2], "at": ["2026-09-01T00:00", "2026-09-03T09:00"], "closed": ["2026-09-05T07:00", None]}
+    opened, closed = datetime(2026, 9, 3, 9, tzinfo=UTC), datetime(2026, 9, 5, 7, tzinfo=UTC)
+    for time, newest in (("at", opened), ("closed", closed), ("at", opened)):
+        load(house, source("f", key=key, time=time, timezone="UTC"), rows)
+        standing = house.standing("f")
+        assert standing is not None
+        assert standing.data_until == newest
+
+
 # -- headers, thresholds, faults -------------------------------------------------------------------------------
 
 

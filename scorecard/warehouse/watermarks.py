@@ -87,6 +87,8 @@ def _until(
     shape = next((s for s in plan.shapes if s.name == time), None)
     if shape is None or shape.type not in {"TIMESTAMP", "DATE"}:
         return None, None
+    if before is not None and before.standing.definition != definition_of(order.source, order.timezone):
+        before = None  # it may be of another column, or of another zone's days
     if change.same and before is not None and before.newest is not None and before.newest <= order.now:
         return before.newest, before.standing.data_until
     zone = ZoneInfo(order.timezone)
