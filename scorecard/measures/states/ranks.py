@@ -85,9 +85,9 @@ def _merged(runs: Sequence[Run], decimals: Decimals | None) -> array[float]:
         return array("d", few if decimals is None else map(decimals.number, few))
     joined = b"".join(v[a:b] for v, a, b in runs)
     kept = _KEPT[runs[0].values.format]
-    series = pl.Series(
-        pa.Array.from_buffers(kept, len(joined) * 8 // kept.bit_width, [None, pa.py_buffer(joined)])
-    ).sort()
+    flat = pa.Array.from_buffers(kept, len(joined) * 8 // kept.bit_width, [None, pa.py_buffer(joined)])
+    # As a table: a series of an array loads all of Arrow's functions first.
+    series = pl.DataFrame(pa.Table.from_arrays([flat], ["v"]))["v"].sort(multithreaded=False)
     found, whole = array("d"), (series if decimals is None else decimals.numbers(series)).rechunk().to_arrow()
     found.frombytes(whole.buffers()[1][whole.offset * 8 : (whole.offset + len(whole)) * 8])
     return found
