@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from connectors.contract import Batch, SourceFailed
 from connectors.registry import pull
 from scorecard.book.model.source import Source
 from scorecard.warehouse.duck import DuckWarehouse
+from scorecard.warehouse.shaping import too_long, written_as_text
 from tests.pulls import asked
 from tests.warehouse_house import order, source, warehouse_in
 
@@ -197,3 +200,13 @@ def test_what_a_stream_raises_is_said_by_the_load(tmp_path: Path) -> None:
         assert done.outcome == "failed"
         assert "the database went away" in str(done.problem)
     warehouse.close()
+
+
+def test_which_digits_are_a_code(tmp_path: Path) -> None:
+    marks = ["0", "1", "9", "+", "-", ".", "a", ":", "/", ",", " ", "²", "é"]
+    texts = ["", *("".join(each) for n in (1, 2, 3) for each in product(marks, repeat=n)), "1" * 15, "1" * 16, "1." * 9]
+    sql = f"SELECT x, {written_as_text('x')}, {too_long('x')} FROM (SELECT unnest(?::VARCHAR[]) AS x)"
+    warehouse = warehouse_in(tmp_path)
+    found = warehouse.query(sql, [texts]).rows()
+    warehouse.close()
+    assert found == [(x, bool(re.match(r"0[0-9]|\+", x, re.ASCII)), len(x) > 15 and "." not in x) for x in texts]

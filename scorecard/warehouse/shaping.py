@@ -289,13 +289,13 @@ def _integer(shape: Shape, x: str, given: str, plan: Plan) -> Reading:
 
 
 def written_as_text(x: str) -> str:
-    """Whether digits are a code rather than a number: a leading zero or plus."""
-    return f"((starts_with({x}, '0') AND strlen({x}) > 1 AND {x}[2] BETWEEN '0' AND '9') OR starts_with({x}, '+'))"
+    """Whether digits are a code rather than a number: a leading zero or plus. Texts compare byte by byte, by far the quickest."""
+    return f"(({x} >= '00' AND {x} < '0:') OR ({x} >= '+' AND {x} < ','))"
 
 
 def too_long(x: str) -> str:
     """Whether a whole number has more digits than a double holds, so that reading it as one would change it."""
-    return f"(strlen({x}) > 15 AND NOT contains({x}, '.'))"
+    return f"CASE WHEN strlen({x}) > 15 THEN NOT contains({x}, '.') ELSE FALSE END"
 
 
 def has_clock(pattern: str) -> bool:
