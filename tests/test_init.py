@@ -240,6 +240,13 @@ def test_without_a_time_there_is_a_source_and_a_word_about_it(home: Path) -> Non
     assert scorecard("check")[0] == 0
 
 
+@pytest.mark.parametrize("stem", ["TRUE", "order", "duckdb_tables", "2024", "é"])
+def test_a_source_is_called_what_a_source_may_be_called(tmp_path: Path, stem: str) -> None:
+    path = table(tmp_path, ["day", "n"], [[f"2026-01-0{n}", str(n)] for n in range(1, 8)], ",")
+    (tmp_path / "drafted.yaml").write_text(draft(profile(path), stem, "calls.csv", "UTC").text, encoding="utf-8")
+    assert len(read_book(tmp_path / "drafted.yaml").sources) == 1
+
+
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), min_size=1, max_size=12)
 CELLS = st.one_of(
     WORDS,

@@ -9,7 +9,8 @@ from datetime import datetime
 from itertools import combinations, pairwise
 from statistics import median
 
-from connectors.names import normalise
+from connectors.names import RESERVED, normalise
+from scorecard.book.shapes.names import ENGINES_OWN
 from scorecard.desk.profile import Column, Profile
 
 CREATED = re.compile(
@@ -54,6 +55,7 @@ def draft(profile: Profile, stem: str, path: str, zone: str, allow: str | None =
     """``stem``: what the source is called after; ``path`` as metrics.yaml will name the file; ``allow``: its folder, where
     that lies elsewhere."""
     source = name_for(stem)
+    source += "_" if source in RESERVED | ENGINES_OWN else ""
     times = time_columns(profile)
     key = key_of(profile, times)
     split = split_of(profile)
