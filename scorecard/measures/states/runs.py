@@ -40,6 +40,10 @@ class Runs:
     _runs: dict[int, Run] = field(default_factory=dict)
     _bad: dict[int, int] = field(default_factory=dict)
     _next: dict[Grain, int] = field(default_factory=dict)
+    _size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._size = self.coded.size
 
     def take(self, cells: Cells, done: int) -> Iterator[Found]:
         """Takes the next rows. A cell is the segment's number × split values + the split value's.
@@ -48,13 +52,14 @@ class Runs:
         """
         self._runs.update(cells.runs)
         self._bad.update(cells.bad)
+        ranges = self._ranges()
         for grain in self.grains:
             grained = self.days.grains[grain]
             at = self._next.get(grain, 0)
             while at < len(grained.firsts) and grained.begins[at + 1] <= done:
                 segments = range(grained.begins[at], grained.begins[at + 1])
-                for slice_, codes in (None, (0, self.coded.size)), *self.coded.ranges.items():
-                    found = self._number([s * self.coded.size + code for s in segments for code in range(*codes)])
+                for slice_, codes in ranges:
+                    found = self._number([s * self._size + code for s in segments for code in codes])
                     if found is not None:
                         yield grain, grained.firsts[at], slice_, *found
                 at += 1
@@ -67,12 +72,16 @@ class Runs:
                 )
         self._forget()
 
+    def _ranges(self) -> list[tuple[Slice | None, range]]:
+        """The numbers of the split values of each slice; None: of all."""
+        return [(None, range(self._size)), *((slice_, range(*codes)) for slice_, codes in self.coded.ranges.items())]
+
     def _around(self, segments: range, days: int, most: Most) -> dict[Slice | None, tuple[Window, ...]]:
         """The windows of some segments, slice by slice; there is room for many times as many values as come now."""
         found: dict[Slice | None, tuple[Window, ...]] = {}
         margin = 0.0
-        for slice_, codes in (None, (0, self.coded.size)), *self.coded.ranges.items():
-            runs, n, bad = self._look([s * self.coded.size + code for s in segments for code in range(*codes)])
+        for slice_, codes in self._ranges():
+            runs, n, bad = self._look([s * self._size + code for s in segments for code in codes])
             if slice_ is None:
                 margin = margin_of(days, n)
             if n:
@@ -100,6 +109,6 @@ class Runs:
         grains = [self.days.grains[grain] for grain in self.grains]
         coming = [g.begins[self._next[grain]] for grain, g in zip(self.grains, grains, strict=True)]
         coming += [segment_at(self.days, one[0]) for one in self.stretches if one not in self.windows]
-        least = min(coming, default=len(self.days.begins)) * self.coded.size
+        least = min(coming, default=len(self.days.begins)) * self._size
         self._runs = {cell: run for cell, run in self._runs.items() if cell >= least}
         self._bad = {cell: n for cell, n in self._bad.items() if cell >= least}
