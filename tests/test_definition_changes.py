@@ -112,6 +112,13 @@ def test_a_changed_quantile_computes_no_sum_and_no_other_quantile(edited: Edited
     assert "GROUP BY" not in read, "no sums"
 
 
+def test_shorter_periods_than_before_are_counted(edited: Edited) -> None:
+    """Distinct values, quantiles and ages are kept by period: those of days are not there while weeks are the shortest."""
+    assert METRICS[2].grain != "day"
+    edited.edit(*(replace(m, grain="day") for m in METRICS))
+    assert edited.publisher.current().reading("values", "day", "2026-03-10").value
+
+
 def test_a_new_name_for_a_team_reads_no_sums_again(edited: Edited) -> None:
     """Sums are kept by raw value; a quantile or a distinct count has to be read in the new slice."""
     teams = {**TEAMS, "extra": Team("extra", "X", ANA)}

@@ -70,9 +70,8 @@ def lower(
         number = isinstance(measure, Quantile)
         value = compiler.number(measure.of) if number else compiler.value(measure.of)
         _types(metric, (value,), (measure.of,), probe, numeric=number, where=where)
-        bag = Bag(
-            metric.source, time, value, where, split, measure.q if isinstance(measure, Quantile) else None, context
-        )
+        q = measure.q if isinstance(measure, Quantile) else None
+        bag = Bag(metric.source, time, value, where, split, q, context, grains[0])
         scan = Scan(metric.source, time, split=None if split is None else split.column)
         return Lowered(metric, grains, scan, () if split is None else (ALL_ROWS,), bag)
     scan = Scan(metric.source, time, split=split.column if split else None)
@@ -80,7 +79,8 @@ def lower(
         unit = 1 if measure.q is None else compiler.unit_of_time(metric.places.get("unit", metric.place))
         if where is not None:
             probe(metric.source, (f"({where})",))
-        ages = Ages(metric.source, time, measure.closed, where, split, measure.q, measure.over_seconds, unit, context)
+        over = measure.over_seconds
+        ages = Ages(metric.source, time, measure.closed, where, split, measure.q, over, unit, context, grains[0])
         return Lowered(metric, grains, scan, () if split is None else (ALL_ROWS,), ages=ages)
     found = _Atoms(metric, compiler, where, probe)
     above, below = found.of_measure()

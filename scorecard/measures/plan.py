@@ -98,7 +98,8 @@ ALL_ROWS = Atom("count")
 class Bag:
     """A number of one period's rows that does not add up: a quantile (``q``) or distinct values (``q`` None).
 
-    ``context`` changes with the calendar and with what split values mean.
+    ``context`` changes with the calendar and with what split values mean. ``grain`` is the finest at which it is kept: a
+    metric that is shown by shorter periods than before rests on another number.
     """
 
     source: str
@@ -108,6 +109,7 @@ class Bag:
     split: Split | None
     q: float | None
     context: str = ""
+    grain: Grain = "day"
 
     @property
     def id(self) -> str:
@@ -119,7 +121,7 @@ class Ages:
     """How old open items are at the end of a period: the quantile ``q`` of their ages, in units of ``unit_us`` microseconds,
     or how many are older than ``over_seconds``.
 
-    ``context`` changes with the calendar and with what split values mean.
+    ``context`` and ``grain`` as in a ``Bag``.
     """
 
     source: str
@@ -131,6 +133,7 @@ class Ages:
     over_seconds: int | None
     unit_us: int
     context: str = ""
+    grain: Grain = "day"
 
     @property
     def id(self) -> str:
