@@ -516,6 +516,20 @@ def test_data_until_is_the_newest_time_not_later_than_now(house: DuckWarehouse) 
 
 
 @pytest.mark.parametrize("key", [["id"], []])
+def test_data_until_reaches_what_lay_ahead_when_its_time_has_come(house: DuckWarehouse, key: list[str]) -> None:
+    of, rows = (
+        source("g", key=key, time="at", timezone="UTC"),
+        {"id": [1, 2], "at": ["2026-09-27T09:00", "2026-09-29T09:00"]},
+    )
+    for day_, until in ((28, 27), (30, 29)):
+        done, _ = load(house, of, rows, now=datetime(2026, 9, day_, 12, tzinfo=UTC))
+        standing = house.standing("g")
+        assert standing is not None
+        assert standing.data_until == datetime(2026, 9, until, 9, tzinfo=UTC)
+    assert done.outcome == "unchanged"
+
+
+@pytest.mark.parametrize("key", [["id"], []])
 def test_data_until_is_of_another_column_at_once(house: DuckWarehouse, key: list[str]) -> None:
     """The same rows, and the book says that another column is their time."""
     rows = {"id": [1, 2], "at": ["2026-09-01T00:00", "2026-09-03T09:00"], "closed": ["2026-09-05T07:00", None]}

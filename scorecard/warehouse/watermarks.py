@@ -90,7 +90,7 @@ def _until(
     if before is not None and before.standing.definition != definition_of(order.source, order.timezone):
         before = None  # it may be of another column, or of another zone's days
     if change.same and before is not None and before.newest is not None and before.newest <= order.now:
-        return before.newest, before.standing.data_until
+        return before.newest, before.newest  # what lay ahead at the load before may have come to pass since
     zone = ZoneInfo(order.timezone)
     table = live_table(order.source.name)
     days = whole_days(shape)
