@@ -29,13 +29,28 @@ class Day:
     frame: pl.DataFrame
     counts: tuple[int, ...]
     lineage: object = field(default_factory=object)
+    _ordered: dict[str, tuple[int, pl.DataFrame]] = field(default_factory=dict)
+    """By value: of how many of the first rows, and what ``ordered`` gives of them; the same for what the day grows to."""
+
+    def ordered(self, name: str) -> pl.DataFrame:
+        """A column's values that are there as ``v``, sorted, with the masks of their rows. Only rows that have come since the last
+        time are put in their places: what is sorted already sorts in a quarter of the time."""
+        size, known = self._ordered.get(name, (0, None))
+        if size > self.frame.height:  # a board of earlier asks
+            size, known = 0, None
+        if known is None or size < self.frame.height:
+            masks = [column for column in self.frame.columns if column.startswith("m_")]
+            more = self.frame.slice(size).select(pl.col(name).alias("v"), *masks).drop_nulls("v")
+            known = (more if known is None else pl.concat([known, more])).sort("v")
+            self._ordered[name] = self.frame.height, known
+        return known
 
     def grown(self, rows: pl.DataFrame, bits: int) -> Day:
         """The day with more rows."""
         known = (*self.counts, *[0] * (bits - len(self.counts)))
         come = counted(rows, range(bits)).values()
         frame = pl.concat([self.frame, rows], rechunk=self.frame.n_chunks() > MOST_CHUNKS)
-        return Day(frame, tuple(n + more for n, more in zip(known, come, strict=True)), self.lineage)
+        return Day(frame, tuple(n + more for n, more in zip(known, come, strict=True)), self.lineage, self._ordered)
 
     def newest(self) -> datetime | None:
         """The time of the last row."""
@@ -138,15 +153,21 @@ class Tail:
         """A column's values of all slices."""
         found = self._known.get(name)
         if found is None:
-            rows = self.rows() if self.days else pl.DataFrame(schema={name: pl.Float64, word_of(0): pl.Int64})
-            words = [word_of(bit) for bit in range(0, len(self.bits), BITS)]
-            chosen = (
-                rows.select(pl.col(name).alias("v"), *(w for w in words if w in rows.columns)).drop_nulls("v").sort("v")
-            )
+            chosen = self._chosen(name)
             found = self._known[name] = Values(
                 chosen, chosen["v"].dtype.is_float() and not chosen["v"].is_finite().all()
             )
         return found
+
+    def _chosen(self, name: str) -> pl.DataFrame:
+        if not self.days:
+            return pl.DataFrame(schema={"v": pl.Float64, word_of(0): pl.Int64})
+        if self.before is None or "t" not in self.rows().columns:
+            parts = [day.ordered(name) for day in self.days]
+            return parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal").sort("v")
+        rows = self.rows()
+        words = [word_of(bit) for bit in range(0, len(self.bits), BITS)]
+        return rows.select(pl.col(name).alias("v"), *(w for w in words if w in rows.columns)).drop_nulls("v").sort("v")
 
     def knows(self, name: str) -> bool:
         """Whether a column could be read of all its days."""
