@@ -78,15 +78,24 @@ def status_of(error: ScorecardError) -> int:
     return 503 if isinstance(error, Unavailable) else 500
 
 
+PLAIN_STYLE = (
+    "<meta name=viewport content='width=device-width'><style>:root{color-scheme:light dark;font-size:clamp(1rem,1.2vmax,3rem)}"
+    "body{margin:0;min-height:100vh;display:grid;place-items:center;font-family:system-ui,sans-serif;line-height:1.4}"
+    "main{max-width:34em;padding:2em}h1{font-size:1.6em;margin:0 0 .4em}h1::first-letter,p::first-letter{text-transform:uppercase}"
+    "p,small{opacity:.75}p{margin:0 0 1.2em}</style>"
+)
+"""A page that needs nothing else from the server, in the colours of the browser, large enough for a screen on a wall."""
+
+
 def refuse(status: int, problems: Iterable[Problem]) -> Response:
     """The error, in the form the asker can read."""
     found = list(problems)
     headers = {"Retry-After": "5"} if status == 503 else {}
     if for_programs():
         return json_answer(error_body(status, found), status, headers)
-    said = "".join(f"<p>{escape(p.message)}</p>" + (f"<p>{escape(p.hint)}</p>" if p.hint else "") for p in found)
-    head = f"<!doctype html><html lang=en><meta charset=utf-8><title>scorecard: {status}</title>"
-    page = f"{head}<h1>{status}</h1>{said}</html>"
+    said = "".join(f"<h1>{escape(p.message)}</h1>" + (f"<p>{escape(p.hint)}</p>" if p.hint else "") for p in found)
+    head = f"<!doctype html><html lang=en><meta charset=utf-8><title>scorecard: {status}</title>{PLAIN_STYLE}"
+    page = f"{head}<main>{said}<small>{status}</small></main></html>"
     return Response(page, status, {"Cache-Control": "no-store", **headers}, content_type="text/html; charset=utf-8")
 
 
