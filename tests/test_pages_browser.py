@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,18 @@ def test_good_news_is_only_what_can_be_judged_and_is_fresh(calm: str, open_page:
         "Loading for the first time.", "Rows of 5 of 9 sources are here; numbers appear by themselves."
     ]  # fmt: skip
     expect(page.locator(".clear")).to_have_count(0)  # something is off target there
+
+
+def test_good_news_is_drawn_and_ends_by_itself(served: Served, open_page: Any) -> None:
+    now, whole = served.clock.now(), northwind.book()
+    only = replace(whole, metrics={"first_reply_p90": whole.metrics["first_reply_p90"]})
+    version = served.publisher.next_version
+    served.publisher.publish(northwind.board(now, version, fresh=timedelta(seconds=3), of=only))
+    card = open_page(url(served, "/?period=" + running(served))).locator(".clear")
+    expect(card).to_have_attribute("data-status", "green")
+    expect(card).to_contain_text("Nothing is off target.")
+    expect(card).to_have_attribute("data-status", "grey", timeout=8000)
+    expect(card).to_contain_text("Nothing can be judged.")
 
 
 def test_what_somebody_has_called_grey_turns_stale_in_the_browser_too(calm: str, open_page: Any) -> None:

@@ -164,6 +164,17 @@ def test_the_organisation_names_what_is_red_now_and_whose_it_is(board: Board) ->
     assert len([n for n in named if n[0] == "Open tickets"]) == 1
 
 
+def test_the_organisation_page_carries_what_its_summary_counts(board: Board) -> None:
+    body = page(board, "/")["body"]
+    listed = {group["role"]: len(group["rows"]) for group in body["exceptions"]}
+    statuses = [mark[0] for mark in body["judged"]]
+    assert {status: statuses.count(status) for status in listed} == listed
+    assert "green" in statuses
+    assert body["unloaded"] == [0, len(board.sources)]
+    sources = (replace(board.sources[0], outcome=None), *board.sources[1:])
+    assert page(replace(board, sources=sources), "/")["body"]["unloaded"] == [1, len(sources)]
+
+
 def test_teams_stand_worst_first_with_their_processes_below(board: Board) -> None:
     teams = page(board, "/")["body"]["teams"]
     assert teams[0]["title"] == "Operations"

@@ -59,8 +59,9 @@ def _exceptions(
     for name, reading in held:
         once.setdefault((reading.metric, reading.slice), (name, reading))
     found: dict[str, list[tuple[str, Reading]]] = {status: [] for status in STATUSES}
+    every = {key: reading for key, (_, reading) in once.items()}
     for name, reading in once.values():
-        if not _said_already(board, reading, {key: r for key, (_, r) in once.items()}):
+        if not _said_already(board, reading, every):
             found[reading.status].append((name, reading))
     return found
 
