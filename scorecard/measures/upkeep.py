@@ -140,14 +140,16 @@ class Upkeep:
 
     def _come(self, here: Here, before: int) -> tuple[Arrived, Come] | None:
         arrived = self.arrivals.come(here, before, *self._times(here))
+        if arrived is None:
+            return None
         come: dict[Scan, Mapping[date, Mapping[Part, Amount]]] = {}
-        for scan in () if arrived is None else arrived.layout.scans:
-            parts = arrived.tallies(scan, self.plan.scans[scan]) if arrived is not None else None
+        for scan in arrived.layout.scans:
+            parts = arrived.tallies(scan, self.plan.scans[scan])
             if parts is None:
                 self.arrivals.leave(scan)
             elif self.grid.knows(scan, {raw for named in parts.values() for _, raw in named}):
                 come[scan] = parts
-        if arrived is None or len(come) < len(arrived.layout.scans) or not self.grid.days.knows(come):
+        if len(come) < len(arrived.layout.scans) or not self.grid.days.knows(come):
             self.arrivals.forget(here.source)
             return None
         return arrived, come

@@ -39,8 +39,7 @@ class Day:
         if size > self.frame.height:  # a board of earlier asks
             size, known = 0, None
         if known is None or size < self.frame.height:
-            masks = [column for column in self.frame.columns if column.startswith("m_")]
-            more = self.frame.slice(size).select(pl.col(name).alias("v"), *masks).drop_nulls("v")
+            more = _there(self.frame.slice(size), name)
             known = (more if known is None else pl.concat([known, more])).sort("v")
             self._ordered[name] = self.frame.height, known
         return known
@@ -165,13 +164,17 @@ class Tail:
         if self.before is None or "t" not in self.rows().columns:
             parts = [day.ordered(name) for day in self.days]
             return parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal").sort("v")
-        rows = self.rows()
-        words = [word_of(bit) for bit in range(0, len(self.bits), BITS)]
-        return rows.select(pl.col(name).alias("v"), *(w for w in words if w in rows.columns)).drop_nulls("v").sort("v")
+        return _there(self.rows(), name).sort("v")
 
     def knows(self, name: str) -> bool:
         """Whether a column could be read of all its days."""
         return all(name in day.frame.columns for day in self.days)
+
+
+def _there(rows: pl.DataFrame, name: str) -> pl.DataFrame:
+    """A column's values that are there as ``v``, with the masks of their rows."""
+    masks = [column for column in rows.columns if column.startswith("m_")]
+    return rows.select(pl.col(name).alias("v"), *masks).drop_nulls("v")
 
 
 def word_of(bit: int) -> str:
